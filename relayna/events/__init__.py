@@ -1,0 +1,83 @@
+"""The vocabulary: what can be said about a task. Pure data, its codec, and old shapes made new."""
+
+from relayna.events.aggregation import (
+    AggregationDeadLetterPublished,
+    AggregationHandlerFailed,
+    AggregationMessageAcked,
+    AggregationMessageReceived,
+    AggregationRetryScheduled,
+)
+from relayna.events.codec import Frame, decode_frame, encode_event, encode_frame
+from relayna.events.dead_letter import DeadLetterRecorded, DeadLetterReplayed
+from relayna.events.envelope import Envelope, Event, RecordedEvent
+from relayna.events.lineage import ChildFinished, ChildRegistered
+from relayna.events.loss import EventsLost
+from relayna.events.opaque import Opaque
+from relayna.events.plain import PlainList, from_plain, to_plain
+from relayna.events.sanitise import Redact, redact_keys
+from relayna.events.status import TERMINAL_STATUSES, StatusPublished
+from relayna.events.task import (
+    ConsumerDeadLetterPublished,
+    ConsumerRetryScheduled,
+    DeliveryRepeated,
+    TaskHandlerFailed,
+    TaskLifecycleStatusPublished,
+    TaskMessageAcked,
+    TaskMessageReceived,
+    TaskMessageRejected,
+    TaskPublished,
+    TaskResourceSampled,
+)
+from relayna.events.vocabulary import EVENT_TYPES, Body, closes_attempt, type_name
+from relayna.events.workflow import (
+    WorkflowMessagePublished,
+    WorkflowMessageReceived,
+    WorkflowStageAcked,
+    WorkflowStageFailed,
+)
+
+__all__ = [
+    "AggregationDeadLetterPublished",
+    "AggregationHandlerFailed",
+    "AggregationMessageAcked",
+    "AggregationMessageReceived",
+    "AggregationRetryScheduled",
+    "Body",
+    "ChildFinished",
+    "ChildRegistered",
+    "ConsumerDeadLetterPublished",
+    "ConsumerRetryScheduled",
+    "DeadLetterRecorded",
+    "DeadLetterReplayed",
+    "DeliveryRepeated",
+    "EVENT_TYPES",
+    "Envelope",
+    "Event",
+    "EventsLost",
+    "Frame",
+    "Opaque",
+    "PlainList",
+    "RecordedEvent",
+    "Redact",
+    "StatusPublished",
+    "TERMINAL_STATUSES",
+    "TaskHandlerFailed",
+    "TaskLifecycleStatusPublished",
+    "TaskMessageAcked",
+    "TaskMessageReceived",
+    "TaskMessageRejected",
+    "TaskPublished",
+    "TaskResourceSampled",
+    "WorkflowMessagePublished",
+    "WorkflowMessageReceived",
+    "WorkflowStageAcked",
+    "WorkflowStageFailed",
+    "closes_attempt",
+    "decode_frame",
+    "encode_event",
+    "encode_frame",
+    "from_plain",
+    "redact_keys",
+    "to_plain",
+    "type_name",
+]

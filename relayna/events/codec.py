@@ -1,0 +1,237 @@
+"""The only place where events become bytes and bytes become events.
+
+A frame is one stream entry: `[frame version, task id, topology kind, first append in ms, [event …]]`,
+an event is `[type name, version, [envelope …], [body …]]`, all in MessagePack. Each event can be
+decoded alone, so one that cannot be read spoils nothing beside it. Decoding never raises.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, Final, Union, cast
+
+import msgspec
+from msgspec import Raw, Struct
+
+from relayna.events.envelope import Envelope, Event, RecordedEvent
+from relayna.events.opaque import Opaque
+from relayna.events.sanitise import BODY_LIMIT_BYTES, Redact, cut_body, sanitise_body
+from relayna.events.upcasters import upcast
+from relayna.events.vocabulary import CURRENT_VERSIONS, EVENT_TYPES, Body
+from relayna.ids import EventId, StreamId, TaskId
+from relayna.instants import Instant
+
+__all__ = ["FRAME_VERSION", "Frame", "decode_frame", "encode_event", "encode_frame"]
+
+FRAME_VERSION: Final = 1
+
+
+class Frame(Struct, frozen=True, kw_only=True, gc=False):
+    """One stream entry, decoded."""
+
+    topology_kind: str | None
+    events: list[RecordedEvent]
+
+
+class _RawFrame(Struct, frozen=True, array_like=True):
+    version: int
+    task_id: str
+    topology_kind: str | None
+    first_append_ms: int | None
+    events: list[Raw]
+
+
+class _RawEvent(Struct, frozen=True, array_like=True):
+    type_name: str
+    version: int
+    envelope: Raw
+    body: Raw
+
+
+class _StoredEvent(Struct):
+    """What the fast path decodes to; one subclass a type, told apart by the type name in front."""
+
+    version: int
+    envelope: Envelope
+    body: Any  # Any: the subclass says which
+
+
+def _stored_event(event_type: type[Struct]) -> type[Struct]:
+    return msgspec.defstruct(
+        f"_Stored{event_type.__name__}",
+        [("version", int), ("envelope", Envelope), ("body", event_type)],
+        tag=event_type.__name__,
+        array_like=True,
+        frozen=True,
+        gc=False,
+    )
+
+
+_STORED_EVENT: Final = Union[tuple(_stored_event(event_type) for event_type, _ in EVENT_TYPES)]  # noqa: UP007 - built at run time
+
+
+class _TypedFrame(Struct, frozen=True, array_like=True, gc=False):
+    version: int
+    task_id: str
+    topology_kind: str | None
+    first_append_ms: int | None
+    events: list[_STORED_EVENT]  # type: ignore[valid-type]
+
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_typed_frames: Final = msgspec.msgpack.Decoder(_TypedFrame)
+_raw_frames: Final = msgspec.msgpack.Decoder(_RawFrame)
+_raw_events: Final = msgspec.msgpack.Decoder(_RawEvent)
+_envelopes: Final = msgspec.msgpack.Decoder(Envelope)
+_fields: Final = msgspec.msgpack.Decoder(list[Any])
+_types: Final = {event_type.__name__: event_type for event_type, _ in EVENT_TYPES}
+_unencodable: Final = (
+    UnicodeEncodeError,
+    OverflowError,
+    TypeError,
+    RecursionError,
+    ValueError,
+    NotImplementedError,
+)
+
+
+def encode_event(event: Event, redact: Redact | None = None) -> bytes:
+    """Turn a fact into storable bytes: sanitised, redacted and cut to size. Never raises on data.
+
+    Raises `KeyError` for a body that is not in the vocabulary, which is a mistake in the program.
+    """
+    body = sanitise_body(event.body, redact)
+    name = type(body).__name__
+    version = CURRENT_VERSIONS[name]
+    try:
+        encoded = _encoder.encode((name, version, event.envelope, body))
+    except _unencodable:
+        envelope = sanitise_body(event.envelope, thorough=True)
+        body = sanitise_body(event.body, redact, thorough=True)
+        encoded = _encoder.encode((name, version, envelope, body))
+        event = Event(envelope=envelope, body=body)
+    if len(encoded) <= BODY_LIMIT_BYTES:
+        return encoded
+    return _encoder.encode((name, version, event.envelope, cut_body(body)))
+
+
+def encode_frame(
+    task_id: TaskId, topology_kind: str | None, first_append_ms: int | None, events: Sequence[bytes]
+) -> bytes:
+    """One stream entry of events that `encode_event` made."""
+    return _encoder.encode(
+        (FRAME_VERSION, task_id, topology_kind, first_append_ms, [Raw(item) for item in events])
+    )
+
+
+def decode_frame(payload: bytes, *, task_id: TaskId, stream_id: StreamId) -> Frame:
+    """Read one stream entry of the task's stream. What cannot be read becomes `Opaque`; never raises."""
+    try:
+        typed = _typed_frames.decode(payload)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return _decode_apart(payload, task_id, stream_id)
+    if typed.version != FRAME_VERSION or typed.task_id != task_id:
+        return _decode_apart(payload, task_id, stream_id)
+    events: list[RecordedEvent] = []
+    for index, stored in enumerate(cast("list[_StoredEvent]", typed.events)):
+        if stored.version != CURRENT_VERSIONS[type(stored.body).__name__]:
+            return _decode_apart(payload, task_id, stream_id)
+        events.append(
+            RecordedEvent(
+                envelope=stored.envelope,
+                body=stored.body,
+                version=stored.version,
+                stream_id=stream_id,
+                index=index,
+                first_append_ms=typed.first_append_ms,
+            )
+        )
+    return Frame(topology_kind=typed.topology_kind, events=events)
+
+
+def _decode_apart(payload: bytes, task_id: TaskId, stream_id: StreamId) -> Frame:
+    """Event by event, so that what can be read is read."""
+    place = _Place(task_id, stream_id)
+    try:
+        frame = _raw_frames.decode(payload)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        return Frame(topology_kind=None, events=[place.opaque(0, payload, "corrupt", problem=str(error))])
+    if frame.version != FRAME_VERSION:
+        problem = f"frame version {frame.version}"
+        return Frame(
+            topology_kind=None, events=[place.opaque(0, payload, "unknown_version", problem=problem)]
+        )
+    if frame.task_id != task_id:
+        problem = "a frame of another task lies in this stream"
+        return Frame(topology_kind=None, events=[place.opaque(0, payload, "corrupt", problem=problem)])
+    place.first_append_ms = frame.first_append_ms
+    events = [place.event(index, bytes(raw)) for index, raw in enumerate(frame.events)]
+    return Frame(topology_kind=frame.topology_kind, events=events)
+
+
+class _Place:
+    """Where in the log an event lies; makes readable and opaque events that know it."""
+
+    def __init__(self, task_id: TaskId, stream_id: StreamId) -> None:
+        self.task_id = task_id
+        self.stream_id = stream_id
+        self.first_append_ms: int | None = None
+
+    def event(self, index: int, data: bytes) -> RecordedEvent:
+        try:
+            raw = _raw_events.decode(data)
+            envelope = _envelopes.decode(raw.envelope)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            return self.opaque(index, data, "corrupt", problem=str(error))
+        event_type = _types.get(raw.type_name)
+        if event_type is None:
+            return self.opaque(index, data, "unknown_type", raw=raw, envelope=envelope)
+        try:
+            fields = upcast(raw.type_name, raw.version, _fields.decode(raw.body))
+            if fields is None:
+                return self.opaque(index, data, "unknown_version", raw=raw, envelope=envelope)
+            body = cast("Body", msgspec.convert(fields, event_type))
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            return self.opaque(index, data, "corrupt", raw=raw, envelope=envelope, problem=str(error))
+        return RecordedEvent(
+            envelope=envelope,
+            body=body,
+            version=raw.version,
+            stream_id=self.stream_id,
+            index=index,
+            first_append_ms=self.first_append_ms,
+        )
+
+    def opaque(
+        self,
+        index: int,
+        data: bytes,
+        reason: str,
+        *,
+        raw: _RawEvent | None = None,
+        envelope: Envelope | None = None,
+        problem: str | None = None,
+    ) -> RecordedEvent:
+        body = Opaque(
+            reason=reason,
+            type_name=raw.type_name if raw else None,
+            version=raw.version if raw else None,
+            problem=problem,
+            digest=hashlib.sha256(data).hexdigest(),
+        )
+        # The entry's id starts with the server's milliseconds: the best time there is for it.
+        milliseconds = self.first_append_ms or int(self.stream_id.partition("-")[0])
+        place = Envelope(
+            event_id=EventId(f"{self.stream_id}.{reason}.{index}"),
+            timestamp=Instant(milliseconds * 1000),
+            task_id=self.task_id,
+        )
+        return RecordedEvent(
+            envelope=envelope or place,
+            body=body,
+            version=raw.version if raw else 0,
+            stream_id=self.stream_id,
+            index=index,
+            first_append_ms=self.first_append_ms,
+        )

@@ -1,0 +1,106 @@
+"""The grammar of every key that relayna writes. No other file spells a key.
+
+    PREFIX:{SHARD}:TENANT~TASK:events   one task's stream; expires with its retention
+    PREFIX:{SHARD}:feed                 one small reference per append of the shard; trimmed, expires
+    PREFIX:shards                       how many shards this prefix is laid out over; permanent
+
+Braces are literal and stand round the shard only, so everything of a shard lives in one Cluster slot
+and one script can touch it. TASK is percent-encoded outside `[A-Za-z0-9._-]`; when that is longer
+than 160 bytes it is `~` and a SHA-256, which no encoded task id can look like.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import lru_cache
+from typing import Final
+from urllib.parse import quote
+
+from msgspec import Struct
+
+from relayna.errors import InvalidSetting
+from relayna.ids import TaskId, Tenant
+
+__all__ = [
+    "DEFAULT_PREFIX",
+    "DEFAULT_SHARD_COUNT",
+    "DEFAULT_TENANT",
+    "KeyGrammar",
+    "TaskAddress",
+    "checked_tenant",
+    "encode_task_id",
+]
+
+DEFAULT_PREFIX: Final = "relayna"
+DEFAULT_TENANT: Final = Tenant("default")
+DEFAULT_SHARD_COUNT: Final = 64
+
+_LONGEST_ENCODED: Final = 160
+_TENANT: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class TaskAddress(Struct, frozen=True, gc=False):
+    """Which task, and whose."""
+
+    task_id: TaskId
+    tenant: Tenant = DEFAULT_TENANT
+
+
+class KeyGrammar(Struct, frozen=True):
+    """Spells the keys under one prefix, laid out over a fixed number of shards."""
+
+    prefix: str = DEFAULT_PREFIX
+    shard_count: int = DEFAULT_SHARD_COUNT
+
+    def __post_init__(self) -> None:
+        """Refuse what would break Cluster slots. Raises `InvalidSetting`."""
+        if not self.prefix or "{" in self.prefix or "}" in self.prefix:
+            raise InvalidSetting(
+                "prefix",
+                "argument",
+                f"{self.prefix!r} is empty or holds a brace; use letters, digits and ':'",
+            )
+        if not 1 <= self.shard_count <= 16_384:
+            raise InvalidSetting("shard_count", "argument", f"{self.shard_count} is not between 1 and 16384")
+
+    def shard_of(self, address: TaskAddress) -> int:
+        """The shard in which all of the task's keys live."""
+        return _hash(address) % self.shard_count
+
+    def events(self, address: TaskAddress) -> str:
+        """The task's stream."""
+        return f"{self.prefix}:{{{self.shard_of(address)}}}:{address.tenant}~{encode_task_id(address.task_id)}:events"
+
+    def feed(self, shard: int) -> str:
+        """The feed of a shard: which tasks were appended to, in order."""
+        return f"{self.prefix}:{{{shard}}}:feed"
+
+    def shards(self) -> str:
+        """Where the number of shards is written down; the one key without expiry."""
+        return f"{self.prefix}:shards"
+
+
+def checked_tenant(tenant: str) -> Tenant:
+    """A usable tenant name. Raises `InvalidSetting`."""
+    if not _TENANT.fullmatch(tenant):
+        raise InvalidSetting("tenant", "argument", f"{tenant!r} must be 1 to 64 of A-Z a-z 0-9 . _ -")
+    return Tenant(tenant)
+
+
+def encode_task_id(task_id: TaskId) -> str:
+    """The task's part of a key; different ids always give different parts.
+
+    >>> encode_task_id(TaskId("a/b")), encode_task_id(TaskId("{x}"))
+    ('a%2Fb', '%7Bx%7D')
+    """
+    # quote() never touches `~`, which must stay free for tenants and hashes.
+    raw = task_id.encode(errors="surrogatepass")
+    encoded = quote(raw, safe="").replace("~", "%7E")
+    return encoded if len(encoded) <= _LONGEST_ENCODED else f"~{hashlib.sha256(raw).hexdigest()}"
+
+
+@lru_cache(maxsize=8192)
+def _hash(address: TaskAddress) -> int:
+    name = f"{address.tenant}~{address.task_id}".encode(errors="surrogatepass")
+    return int.from_bytes(hashlib.sha256(name).digest()[:8])

@@ -1,0 +1,141 @@
+"""The log: append-only streams, one a task, and a feed of references per shard.
+
+Owns the protocol that memory and Redis implement under one contract suite (`tests/streams/log_contract.py`).
+Knows nothing of what a payload means: frames are bytes here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Protocol, Self, TypeAlias
+
+from msgspec import Struct
+
+from relayna.errors import StoreError
+from relayna.ids import StreamId
+from relayna.streams.keys import KeyGrammar, TaskAddress
+
+__all__ = [
+    "PAGE_LIMIT",
+    "START",
+    "Append",
+    "AppendResult",
+    "Appended",
+    "Entry",
+    "FeedReference",
+    "Log",
+    "NotAppended",
+    "StreamPage",
+    "StreamRange",
+    "StreamState",
+]
+
+START = StreamId("0-0")
+"""Before every entry."""
+
+PAGE_LIMIT = 500
+"""Entries a page, unless asked otherwise: larger replies cost more per entry."""
+
+
+class Append(Struct, frozen=True, gc=False):
+    """A frame to be appended to the task's stream."""
+
+    address: TaskAddress
+    payload: bytes
+
+
+class Appended(Struct, frozen=True, gc=False):
+    """The frame is in the stream, at this position."""
+
+    stream_id: StreamId
+
+
+class NotAppended(Struct, frozen=True):
+    """The frame is not known to be in the stream.
+
+    `outcome_unknown` is true when the request may have been carried out though no answer came back.
+    """
+
+    error: StoreError
+    outcome_unknown: bool = False
+
+
+AppendResult: TypeAlias = Appended | NotAppended
+
+
+class StreamRange(Struct, frozen=True, kw_only=True, gc=False):
+    """What to read of one stream: entries after `after`, up to and with `until`, at most `limit`."""
+
+    address: TaskAddress
+    after: StreamId = START
+    until: StreamId | None = None
+    limit: int = PAGE_LIMIT
+
+
+class Entry(Struct, frozen=True, gc=False):
+    """One stored frame."""
+
+    stream_id: StreamId
+    payload: bytes
+
+
+class StreamState(Struct, frozen=True, kw_only=True, gc=False):
+    """What is true of a stream as a whole at one moment. An absent stream has length 0 and no ids."""
+
+    length: int = 0
+    entries_added: int = 0
+    """Entries ever appended; more than `length` when some were trimmed or deleted."""
+    last_id: StreamId | None = None
+    expires_in_ms: int | None = None
+
+
+class StreamPage(Struct, frozen=True, kw_only=True, gc=False):
+    """Entries in order, and the stream's state at the same moment."""
+
+    address: TaskAddress
+    entries: list[Entry]
+    state: StreamState
+
+
+class FeedReference(Struct, frozen=True, gc=False):
+    """Something was appended to this task's stream."""
+
+    stream_id: StreamId
+    """Position in the feed."""
+    address: TaskAddress
+
+
+class Log(Protocol):
+    """Streams of frames. Every method raises `StoreUnreachable` or `StoreRefused`, and nothing of a driver."""
+
+    @property
+    def keys(self) -> KeyGrammar:
+        """How keys are spelled, and over how many shards."""
+
+    async def append(self, appends: Sequence[Append]) -> list[AppendResult]:
+        """Append each frame, in order within a task; one result for each, in the order given.
+
+        A frame that cannot be appended harms no other. Each stream's expiry is moved on to the
+        retention of this log when that is longer, and one reference per task and call is left in
+        the feed of its shard. Does not raise for a store that fails: that is in the results.
+        """
+
+    async def read(self, ranges: Sequence[StreamRange]) -> list[StreamPage]:
+        """One page of each stream, all in one round trip a node; an absent stream is an empty page."""
+
+    async def read_feed(
+        self, shard: int, *, after: StreamId = START, limit: int = PAGE_LIMIT
+    ) -> list[FeedReference]:
+        """References after `after`, oldest first."""
+
+    async def ping(self) -> None:
+        """Return when the store answers."""
+
+    async def __aenter__(self) -> Self:
+        """Connect and check that the prefix has this number of shards (`ShardCountMismatch`)."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Give connections back."""

@@ -1,0 +1,58 @@
+"""What a broker must have before messages flow, as plain data: exchanges, queues and bindings.
+
+Owns the shapes, which any broker can carry out.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+__all__ = ["Binding", "Declarations", "Exchange", "Queue"]
+
+
+class Exchange(Struct, frozen=True, kw_only=True):
+    """A durable exchange."""
+
+    name: str
+    kind: Literal["direct", "topic", "fanout", "headers"] = "direct"
+
+
+class Queue(Struct, frozen=True, kw_only=True):
+    """A durable queue. Quorum by default; `max_priority` needs a classic one."""
+
+    name: str
+    kind: Literal["quorum", "classic"] = "quorum"
+    message_ttl_ms: int | None = None
+    """A message that waits longer is dead-lettered: how retry queues wait."""
+    dead_letter_exchange: str | None = None
+    """Where given-up messages go; `""` is the default exchange, which routes by queue name."""
+    dead_letter_routing_key: str | None = None
+    delivery_limit: int | None = None
+    """Deliveries after which the broker itself gives up; only with a dead-letter exchange."""
+    max_priority: int | None = None
+
+
+class Binding(Struct, frozen=True, kw_only=True):
+    """Messages of `exchange` whose routing key matches go to `queue`."""
+
+    queue: str
+    exchange: str
+    routing_key: str = ""
+
+
+class Declarations(Struct, frozen=True, kw_only=True):
+    """All of it, in the order in which it can be declared."""
+
+    exchanges: tuple[Exchange, ...] = ()
+    queues: tuple[Queue, ...] = ()
+    bindings: tuple[Binding, ...] = ()
+
+    def __add__(self, other: Declarations) -> Declarations:
+        """Both; what both name in the same way is there once."""
+        return Declarations(
+            exchanges=tuple(dict.fromkeys(self.exchanges + other.exchanges)),
+            queues=tuple(dict.fromkeys(self.queues + other.queues)),
+            bindings=tuple(dict.fromkeys(self.bindings + other.bindings)),
+        )
