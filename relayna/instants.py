@@ -5,7 +5,6 @@ Owns every conversion between text and time. Never asks what time it is (`relayn
 
 from __future__ import annotations
 
-import math
 import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -23,7 +22,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _EARLIEST = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _LATEST = (datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC) - _EPOCH) // _MICROSECOND
-_LEAP_SECOND = re.compile(r"^(.*\d\d:?\d\d:?)60((?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)$")
+_LEAP_SECOND = re.compile(r"^([\dW-]{7,10}[T ]\d\d:?\d\d:?)60((?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)$")
 _NUMBER = re.compile(r"^[+-]?\d+(?:\.\d+)?$")
 _LONGEST_TEXT = 64
 
@@ -56,9 +55,13 @@ def parse_instant(value: object) -> Instant | None:
 def format_instant(instant: Instant) -> str:
     """ISO 8601 with `+00:00`, microseconds only when there are any.
 
+    An instant that no calendar holds (damaged data) is printed as the nearest one that does.
+
     >>> format_instant(Instant(1_500_000))
     '1970-01-01T00:00:01.500000+00:00'
     """
+    if not _EARLIEST <= instant <= _LATEST:
+        instant = Instant(_EARLIEST if instant < _EARLIEST else _LATEST)
     seconds, micros = divmod(instant, 1_000_000)
     return f"{_whole_second(seconds)}.{micros:06d}+00:00" if micros else f"{_whole_second(seconds)}+00:00"
 
@@ -75,9 +78,9 @@ def _whole_second(seconds: int) -> str:
 
 
 def _from_epoch(value: float) -> Instant | None:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
     size = abs(value)
+    if not size < 1e30:  # also NaN and the infinities
+        return None
     if size < 1e11:
         micros = round(value * 1_000_000)
     elif size < 1e14:
@@ -99,9 +102,10 @@ def _from_datetime(value: datetime) -> Instant | None:
 
 
 def _from_text(text: str) -> Instant | None:
-    if _NUMBER.match(text) and len(text) not in (8, 14):  # 20260101 and 20260101093000 are dates
+    is_date = len(text) in (8, 14) and text.isdigit()  # 20260101 and 20260101093000
+    if _NUMBER.match(text) and not is_date:
         return _from_epoch(int(text) if text.lstrip("+-").isdigit() else float(text))
-    if len(text) == 14 and text.isdigit():
+    if is_date and len(text) == 14:
         text = f"{text[:8]}T{text[8:]}"
     text = text.upper()
     leap = _LEAP_SECOND.match(text)

@@ -14,15 +14,24 @@ from typing import Any, Final, Union, cast
 import msgspec
 from msgspec import Raw, Struct
 
+from relayna.events.cut import BODY_LIMIT_BYTES, cut_body, cut_envelope
 from relayna.events.envelope import Envelope, Event, RecordedEvent
 from relayna.events.opaque import Opaque
-from relayna.events.sanitise import BODY_LIMIT_BYTES, Redact, cut_body, sanitise_body
+from relayna.events.sanitise import Redact, sanitise_body, storable_text, with_json_maps
 from relayna.events.upcasters import upcast
 from relayna.events.vocabulary import CURRENT_VERSIONS, EVENT_TYPES, Body
 from relayna.ids import EventId, StreamId, TaskId
 from relayna.instants import Instant
 
-__all__ = ["FRAME_VERSION", "Frame", "decode_frame", "encode_event", "encode_frame"]
+__all__ = [
+    "FRAME_VERSION",
+    "Frame",
+    "decode_frame",
+    "decode_recorded",
+    "encode_event",
+    "encode_frame",
+    "encode_recorded",
+]
 
 FRAME_VERSION: Final = 1
 
@@ -94,6 +103,14 @@ _unencodable: Final = (
     ValueError,
     NotImplementedError,
 )
+_undecodable: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+_bad_fields: Final = (
+    *_undecodable,
+    LookupError,
+    TypeError,
+    ValueError,
+)  # also what an upcaster stumbles over
+_LATEST_MILLISECONDS: Final = 253_402_300_799_999  # the end of the year 9999
 
 
 def encode_event(event: Event, redact: Redact | None = None) -> bytes:
@@ -113,7 +130,7 @@ def encode_event(event: Event, redact: Redact | None = None) -> bytes:
         event = Event(envelope=envelope, body=body)
     if len(encoded) <= BODY_LIMIT_BYTES:
         return encoded
-    return _encoder.encode((name, version, event.envelope, cut_body(body)))
+    return _encoder.encode((name, version, cut_envelope(event.envelope), cut_body(body)))
 
 
 def encode_frame(
@@ -121,7 +138,13 @@ def encode_frame(
 ) -> bytes:
     """One stream entry of events that `encode_event` made."""
     return _encoder.encode(
-        (FRAME_VERSION, task_id, topology_kind, first_append_ms, [Raw(item) for item in events])
+        (
+            FRAME_VERSION,
+            storable_text(task_id),
+            topology_kind,
+            first_append_ms,
+            [Raw(item) for item in events],
+        )
     )
 
 
@@ -129,18 +152,19 @@ def decode_frame(payload: bytes, *, task_id: TaskId, stream_id: StreamId) -> Fra
     """Read one stream entry of the task's stream. What cannot be read becomes `Opaque`; never raises."""
     try:
         typed = _typed_frames.decode(payload)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except _undecodable:
         return _decode_apart(payload, task_id, stream_id)
     if typed.version != FRAME_VERSION or typed.task_id != task_id:
         return _decode_apart(payload, task_id, stream_id)
     events: list[RecordedEvent] = []
     for index, stored in enumerate(cast("list[_StoredEvent]", typed.events)):
-        if stored.version != CURRENT_VERSIONS[type(stored.body).__name__]:
+        current = stored.version == CURRENT_VERSIONS[type(stored.body).__name__]
+        if not current or stored.envelope.task_id != task_id:
             return _decode_apart(payload, task_id, stream_id)
         events.append(
             RecordedEvent(
                 envelope=stored.envelope,
-                body=stored.body,
+                body=with_json_maps(stored.body),
                 version=stored.version,
                 stream_id=stream_id,
                 index=index,
@@ -150,19 +174,38 @@ def decode_frame(payload: bytes, *, task_id: TaskId, stream_id: StreamId) -> Fra
     return Frame(topology_kind=typed.topology_kind, events=events)
 
 
+def encode_recorded(event: RecordedEvent) -> bytes:
+    """A stored event with its place, for snapshots of projections; `Opaque` ones too."""
+    place = (event.version, event.stream_id, event.index, event.first_append_ms)
+    return _encoder.encode((type(event.body).__name__, *place, event.envelope, event.body))
+
+
+def decode_recorded(data: bytes) -> RecordedEvent:
+    """What `encode_recorded` wrote, by this same version of relayna. Raises `msgspec.DecodeError`."""
+    name, version, stream_id, index, first_append_ms, envelope, body = _fields.decode(data)
+    return RecordedEvent(
+        envelope=msgspec.convert(envelope, Envelope),
+        body=cast("Body", msgspec.convert(body, _types.get(name, Opaque))),
+        version=version,
+        stream_id=stream_id,
+        index=index,
+        first_append_ms=first_append_ms,
+    )
+
+
 def _decode_apart(payload: bytes, task_id: TaskId, stream_id: StreamId) -> Frame:
     """Event by event, so that what can be read is read."""
     place = _Place(task_id, stream_id)
     try:
         frame = _raw_frames.decode(payload)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+    except _undecodable as error:
         return Frame(topology_kind=None, events=[place.opaque(0, payload, "corrupt", problem=str(error))])
     if frame.version != FRAME_VERSION:
         problem = f"frame version {frame.version}"
         return Frame(
             topology_kind=None, events=[place.opaque(0, payload, "unknown_version", problem=problem)]
         )
-    if frame.task_id != task_id:
+    if frame.task_id != storable_text(task_id):
         problem = "a frame of another task lies in this stream"
         return Frame(topology_kind=None, events=[place.opaque(0, payload, "corrupt", problem=problem)])
     place.first_append_ms = frame.first_append_ms
@@ -182,8 +225,10 @@ class _Place:
         try:
             raw = _raw_events.decode(data)
             envelope = _envelopes.decode(raw.envelope)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        except _undecodable as error:
             return self.opaque(index, data, "corrupt", problem=str(error))
+        if envelope.task_id != storable_text(self.task_id):
+            return self.opaque(index, data, "corrupt", raw=raw, problem="an event of another task")
         event_type = _types.get(raw.type_name)
         if event_type is None:
             return self.opaque(index, data, "unknown_type", raw=raw, envelope=envelope)
@@ -191,8 +236,8 @@ class _Place:
             fields = upcast(raw.type_name, raw.version, _fields.decode(raw.body))
             if fields is None:
                 return self.opaque(index, data, "unknown_version", raw=raw, envelope=envelope)
-            body = cast("Body", msgspec.convert(fields, event_type))
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            body = with_json_maps(cast("Body", msgspec.convert(fields, event_type)))
+        except _bad_fields as error:
             return self.opaque(index, data, "corrupt", raw=raw, envelope=envelope, problem=str(error))
         return RecordedEvent(
             envelope=envelope,
@@ -222,6 +267,7 @@ class _Place:
         )
         # The entry's id starts with the server's milliseconds: the best time there is for it.
         milliseconds = self.first_append_ms or int(self.stream_id.partition("-")[0])
+        milliseconds = max(0, min(milliseconds, _LATEST_MILLISECONDS))  # damaged bytes spell any number
         place = Envelope(
             event_id=EventId(f"{self.stream_id}.{reason}.{index}"),
             timestamp=Instant(milliseconds * 1000),

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from relayna.ids import TaskId
 
-__all__ = ["StreamFact", "StreamFactName"]
+__all__ = ["RecordWarning", "StreamFact", "StreamFactName"]
 
 StreamFactName: TypeAlias = Literal[
     "topology_kind",  # the kind that a frame carries; `value` is the kind
@@ -27,3 +27,11 @@ class StreamFact(Struct, frozen=True, kw_only=True, gc=False):
     task_id: TaskId
     name: StreamFactName
     value: str | None = None
+
+
+class RecordWarning(Struct, frozen=True, kw_only=True, gc=False):
+    """A record of this task that could not be used as it is; it travels with the history into the answer."""
+
+    task_id: TaskId
+    code: str
+    detail: str

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import math
 from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeAlias, cast
 
@@ -18,7 +19,7 @@ from msgspec import Struct
 from relayna.events.dead_letter import DeadLetterRecorded
 from relayna.events.envelope import Envelope, RecordedEvent
 from relayna.events.opaque import Opaque
-from relayna.events.sanitise import sanitise_body
+from relayna.events.sanitise import FREE_FORM_FIELDS, sanitise_body, sanitise_value, storable_text
 from relayna.events.status import StatusPublished
 from relayna.events.vocabulary import EVENT_TYPES, Body, type_name
 from relayna.ids import EventId, StreamId, TaskId
@@ -30,7 +31,7 @@ PlainList: TypeAlias = Literal["status", "observation", "dead_letter"]
 """Which of the three lists a plain record stood in."""
 
 _ENVELOPE_TEXTS: Final = ("attempt_id", "cause", "parent_task_id", "session_id", "correlation_id", "producer")
-_OTHER_TIMES: Final = ("dead_lettered_at", "occurred_at", "created_at")
+_TIMES: Final = ("timestamp", "dead_lettered_at", "occurred_at", "created_at")
 _OTHER_NAMES: Final = {"dead_letter_id": ("dlq_id", "id"), "message_id": ("origin_message_id",)}
 
 
@@ -39,6 +40,7 @@ def _lookup_key(name: str) -> str:
     return "".join(character for character in name.lower() if character.isalnum())
 
 
+_canonical: Final = msgspec.json.Encoder(order="sorted")
 _TYPES: Final = {_lookup_key(event_type.__name__): event_type for event_type, _ in EVENT_TYPES}
 
 
@@ -70,22 +72,24 @@ def from_plain(
     warnings: list[tuple[str, str]] = []
     if not isinstance(record, Mapping):
         return None, [("bad_record", f"a {of} record is {type(record).__name__}, not an object")]
-    fields = {str(name): value for name, value in record.items()}
+    fields = {_printed(name): value for name, value in record.items()}
     timestamp = _timestamp(fields, of, warnings)
     body = _body(fields, of, warnings)
     if body is None:
         return None, warnings
-    body = sanitise_body(body, thorough=not isinstance(body, Opaque))
+    body = sanitise_body(body, thorough=True)
     envelope = _envelope(fields, task_id=task_id, timestamp=timestamp, body=body, of=of, warnings=warnings)
     return RecordedEvent(envelope=envelope, body=body, stream_id=StreamId("0-0")), warnings
 
 
 def _timestamp(fields: Mapping[str, Any], of: PlainList, warnings: list[tuple[str, str]]) -> Instant | None:
-    for name in ("timestamp", *_OTHER_TIMES):
+    for name in _TIMES:
         if fields.get(name) is not None:
             instant = parse_instant(fields[name])
             if instant is None:
-                warnings.append(("bad_timestamp", f"a {of} record has {name} {str(fields[name])[:80]!r}"))
+                warnings.append(
+                    ("bad_timestamp", f"a {of} record has {name} {_printed(fields[name])[:80]!r}")
+                )
             return instant
     warnings.append(("bad_timestamp", f"a {of} record has no timestamp"))
     return None
@@ -102,9 +106,9 @@ def _event_type(fields: Mapping[str, Any], of: PlainList) -> type[Struct] | None
 def _body(fields: Mapping[str, Any], of: PlainList, warnings: list[tuple[str, str]]) -> Body | None:
     event_type = _event_type(fields, of)
     if event_type is None:
-        named = str(fields.get("event_type"))[:80]
+        named = _printed(fields.get("event_type"))[:80]
         warnings.append(("unknown_type", f"an observation record has event_type {named!r}"))
-        return Opaque(reason="unknown_type", type_name=named, digest=_digest(fields))
+        return Opaque(reason="unknown_type", type_name=named, digest=_identity(fields))
     values: dict[str, Any] = {}
     for name, field_type in _field_types(event_type).items():
         given = next(
@@ -117,7 +121,7 @@ def _body(fields: Mapping[str, Any], of: PlainList, warnings: list[tuple[str, st
         except (msgspec.ValidationError, RecursionError, ValueError):
             warnings.append(("bad_field", f"a {of} record has a {type(given).__name__} as its {name}"))
     if event_type is DeadLetterRecorded:
-        values.setdefault("dead_letter_id", _digest(fields)[:32])
+        values.setdefault("dead_letter_id", _identity(fields)[:32])
     try:
         return cast("Body", event_type(**values))
     except TypeError:
@@ -131,9 +135,16 @@ def _convert(given: object, name: str, field_type: object) -> object:
             return base64.b64decode(given, validate=True)
         except ValueError:
             return given.encode(errors="replace")
-    if name in ("meta", "headers") and not isinstance(given, Mapping):
+    if name in FREE_FORM_FIELDS:
+        if not isinstance(given, Mapping):
+            raise ValueError(name)
+        return given
+    value = msgspec.convert(given, cast("Any", field_type), strict=False)
+    if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(name)
-    return msgspec.convert(given, cast("Any", field_type), strict=False)
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError(name)
+    return value
 
 
 def _envelope(
@@ -149,7 +160,7 @@ def _envelope(
     for name in _ENVELOPE_TEXTS:
         given = fields.get(name)
         if isinstance(given, str | int):
-            texts[name] = str(given)
+            texts[name] = _printed(given)
         elif given is not None:
             warnings.append(("bad_field", f"a {of} record has a {type(given).__name__} as its {name}"))
     meta = fields.get("meta")
@@ -162,27 +173,34 @@ def _envelope(
     seq = fields.get("seq")
     given_id = fields.get("event_id")
     if not isinstance(given_id, str) or not given_id:
-        normalised = {
-            **texts,
-            "timestamp": timestamp,
-            "type": type_name(body),
-            "body": msgspec.to_builtins(body),
-        }
-        given_id = f"{of}:{_digest(normalised)}"
+        given_id = f"{of}:{_identity(fields)}"
     envelope = Envelope(
         event_id=EventId(given_id),
         timestamp=UNTIMED if timestamp is None else timestamp,
         task_id=task_id,
-        seq=seq if isinstance(seq, int) and not isinstance(seq, bool) and seq >= 0 else None,
+        seq=seq if isinstance(seq, int) and not isinstance(seq, bool) and 0 <= seq < 2**63 else None,
         **texts,
     )
     return sanitise_body(envelope, thorough=True)
 
 
-def _digest(value: object) -> str:
-    """SHA-256 of canonical JSON; what JSON cannot hold counts by its printed form."""
+def _identity(fields: Mapping[str, Any]) -> str:
+    """SHA-256 of the record's canonical JSON: however its keys are ordered, its times and its type are spelled."""
+    said = {name: value for name, value in fields.items() if value is not None}
+    for name in _TIMES:
+        instant = parse_instant(said.get(name))
+        if instant is not None:
+            said[name] = instant
+    named = said.get("event_type")
+    if isinstance(named, str) and _lookup_key(named) in _TYPES:
+        said["event_type"] = _lookup_key(named)
     try:
-        encoded = msgspec.json.encode(value, order="sorted")
-    except (TypeError, ValueError, OverflowError, RecursionError, UnicodeEncodeError):
-        encoded = repr(value).encode(errors="backslashreplace")
+        encoded = _canonical.encode(said)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        encoded = _canonical.encode(sanitise_value(said))
     return hashlib.sha256(encoded).hexdigest()
+
+
+def _printed(value: object) -> str:
+    """Any value as text, for names and messages; never raises, unlike `str`."""
+    return storable_text(value) if isinstance(value, str) else str(sanitise_value(value))

@@ -1,26 +1,39 @@
 """The one step between what a worker says and what is stored: storable, bounded, redacted.
 
-Owns what is done to values that MessagePack cannot hold (all of them tried), to values that are too
-large, and to secrets. Pure; never raises.
+Owns what is done to values that MessagePack cannot hold (all of them tried), to maps without end, and to
+secrets. Pure; never raises on data. `relayna.events.cut` cuts what is too large.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
+import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
-from typing import Any, Final, TypeAlias, TypeVar, cast
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Final, TypeAlias, TypeVar
+from uuid import UUID
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-__all__ = ["BODY_LIMIT_BYTES", "Redact", "cut_body", "redact_keys", "sanitise_body"]
+from relayna.events.cut import BODY_LIMIT_BYTES, cut_text
 
-BODY_LIMIT_BYTES: Final = 16 * 1024
-"""An event's body larger than this is cut; what was cut leaves its size and SHA-256."""
+__all__ = [
+    "FREE_FORM_FIELDS",
+    "Redact",
+    "redact_keys",
+    "sanitise_body",
+    "sanitise_value",
+    "storable_text",
+    "with_json_maps",
+]
+
+FREE_FORM_FIELDS: Final = ("meta", "headers")
+"""Fields that hold the user's own maps: always walked, and redacted at every depth."""
 
 Redact: TypeAlias = Callable[[str, object], object]
 """Given a key of a free-form map, at any depth, and its value: what to store instead."""
@@ -28,9 +41,12 @@ Redact: TypeAlias = Callable[[str, object], object]
 REDACTED: Final = "[redacted]"
 _DEPTH_LIMIT: Final = 32
 _VALUES_LIMIT: Final = 10_000
-_KEPT_OF_CUT_TEXT: Final = 2_048
-_INTEGERS: Final = (-(2**63), 2**64 - 1)
-_FREE_FORM: Final = ("meta", "headers")
+_TEXT_LIMIT: Final = 4 * BODY_LIMIT_BYTES
+_SHORT_TEXT: Final = 64
+_SMALLEST_INTEGER: Final = -(2**63)
+_LARGEST_INTEGER: Final = 2**64 - 1
+
+_json: Final = msgspec.json.Encoder(order="deterministic")
 
 StructT = TypeVar("StructT", bound=Struct)
 
@@ -52,114 +68,171 @@ def redact_keys(keys: Iterable[str]) -> Redact:
 
 def sanitise_body(body: StructT, redact: Redact | None = None, *, thorough: bool = False) -> StructT:
     """The same body, storable. Free-form maps are always walked; `thorough` walks every field."""
-    names = body.__struct_fields__ if thorough else _FREE_FORM
     changes: dict[str, object] = {}
-    for name in names:
+    for name in body.__struct_fields__ if thorough else FREE_FORM_FIELDS:
         value = getattr(body, name, None)
-        if value is not None and not isinstance(value, bytes):
-            changes[name] = _Walk(redact).value(value)
+        if value is None:
+            continue
+        stored = _free_form(value, redact) if name in FREE_FORM_FIELDS else _typed(value)
+        if stored is not value:
+            changes[name] = stored
     return replace(body, **changes) if changes else body
 
 
-def cut_body(body: StructT) -> StructT:
-    """The same body with its large fields cut to what `BODY_LIMIT_BYTES` can hold."""
-    room = BODY_LIMIT_BYTES // max(1, len(body.__struct_fields__))
-    changes = {
-        name: _cut(value, min(room, _KEPT_OF_CUT_TEXT))
-        for name in body.__struct_fields__
-        if _size(value := getattr(body, name)) > room
-    }
-    return replace(body, **changes) if changes else body
+def sanitise_value(value: object) -> object:
+    """Any value as bounded JSON values: maps with text keys, lists, text, 64-bit integers, finite numbers."""
+    return _Walk(None).value(value)
 
 
-def _size(value: object) -> int:
-    if isinstance(value, str | bytes):
-        return len(value)
-    return len(msgspec.msgpack.encode(value)) if isinstance(value, dict | tuple) else 0
+def storable_text(text: str) -> str:
+    """The same text, with what UTF-8 cannot hold (lone surrogates) replaced.
+
+    >>> storable_text("a\\ud800b")
+    'a\ufffdb'
+    """
+    text = str.__str__(text)  # a subclass of str is one that MessagePack refuses
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # real pairs are joined on the way
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
-def _cut(value: object, keep: int) -> object:
+def with_json_maps(body: StructT) -> StructT:
+    """The same body, its free-form maps such that JSON can hold them: damaged bytes can spell others."""
+    for name in FREE_FORM_FIELDS:
+        value = getattr(body, name, None)
+        if value is not None:
+            try:
+                _json.encode(value)
+            except (TypeError, ValueError, OverflowError, RecursionError):
+                return sanitise_body(body)
+    return body
+
+
+def _free_form(value: object, redact: Redact | None) -> dict[str, object]:
+    stored = _Walk(redact).value(value)
+    return stored if isinstance(stored, dict) else {"value": stored}
+
+
+def _typed(value: object, depth: int = 0) -> object:
+    """A field whose type is known: it keeps its type, so that the whole event can be read again."""
     match value:
+        case None | bool():
+            return value
+        case bytes() | bytearray() | memoryview():
+            return value if type(value) is bytes else bytes(value)
+        case Enum():
+            return _typed(value.value, depth)
         case str():
-            encoded = value.encode()
-            kept = encoded[:keep].decode(errors="ignore")
-            return f"{kept}… [cut: {len(encoded)} bytes, sha256 {hashlib.sha256(encoded).hexdigest()}]"
-        case bytes():
-            return value[:keep]
-        case dict():
-            encoded = msgspec.msgpack.encode(value)
-            return {"relayna.cut": {"bytes": len(encoded), "sha256": hashlib.sha256(encoded).hexdigest()}}
+            return storable_text(value)
+        case int():
+            return max(_SMALLEST_INTEGER, min(_LARGEST_INTEGER, int.__index__(value)))
+        case float():
+            return float.__float__(value) if math.isfinite(value) else None
+        case tuple() if depth < 2:
+            return tuple(_typed(item, depth + 1) for item in value)
         case _:
-            return ()
+            return sanitise_value(value)
 
 
 class _Walk:
-    """One walk over one free-form value, with a budget of values that bounds its time and result."""
+    """One walk over one free-form value, with budgets that bound its time and its result."""
 
     def __init__(self, redact: Redact | None) -> None:
         self._redact = redact
-        self._left = _VALUES_LIMIT
+        self._values_left = _VALUES_LIMIT
+        self._text_left = _TEXT_LIMIT
 
     def value(self, value: object, depth: int = 0) -> object:
-        self._left -= 1
+        self._values_left -= 1
         match value:
             case None | bool():
                 return value
+            case Enum():
+                return self.value(value.value, depth)
             case str():
-                return _text(value)
+                return self._text(value)
             case int():
-                return value if _INTEGERS[0] <= value <= _INTEGERS[1] else _big_integer(value)
+                return _integer(int.__index__(value))
             case float():
-                return value if math.isfinite(value) else str(value)
-            case Mapping() | list() | tuple() | set() | frozenset() if depth >= _DEPTH_LIMIT:
-                return "[cut: too deep]"
-            case Mapping():
-                return self._mapping(value, depth)
-            case list() | tuple() | set() | frozenset():
-                return self._sequence(cast("Iterable[object]", value), depth)
+                return float.__float__(value) if math.isfinite(value) else str(float.__float__(value))
+            case Mapping() | list() | tuple() | set() | frozenset():
+                return self._container(value, depth)
             case _:
-                return _scalar(value)
+                return self._text(_printed(value))
+
+    def _container(self, value: Mapping[Any, Any] | Iterable[object], depth: int) -> object:
+        if depth >= _DEPTH_LIMIT:  # also where a map that holds itself ends
+            return "[cut: too deep]"
+        return self._mapping(value, depth) if isinstance(value, Mapping) else self._sequence(value, depth)
 
     def _mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, object]:
         result: dict[str, object] = {}
-        for key, item in value.items():
-            if self._left <= 0:
+        for key, item in self._affordable(value.items()):
+            if self._values_left <= 0:
                 result["relayna.cut"] = {"keys": len(value)}
                 break
-            name = key if isinstance(key, str) else str(self.value(key, _DEPTH_LIMIT))
-            hidden = item if self._redact is None else self._redact(name, item)
-            result[_text(name)] = self.value(hidden, depth + 1)
+            name = self._name(key)
+            if name in result:  # 1 and "1", or two keys that are both cut
+                name = f"{name} [{len(result)}]"
+            result[name] = self.value(self._redacted(name, item), depth + 1)
         return result
 
     def _sequence(self, value: Iterable[object], depth: int) -> list[object]:
         result: list[object] = []
-        for item in value:
-            if self._left <= 0:
+        for item in self._affordable(value):
+            if self._values_left <= 0:
                 result.append("[cut: too many values]")
                 break
             result.append(self.value(item, depth + 1))
         return result
 
+    def _affordable(self, items: Iterable[Any]) -> list[Any]:
+        # Copied in one step: another thread of the worker may be writing to the same map. One more
+        # than the budget allows, so that the end of the budget is seen.
+        return list(itertools.islice(items, max(0, self._values_left) + 1))
 
-def _text(value: str) -> str:
-    try:
-        value.encode()
-    except UnicodeEncodeError:  # lone surrogates; real pairs are joined on the way
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return value
+    def _name(self, key: object) -> str:
+        if isinstance(key, str) and not isinstance(key, Enum):
+            return storable_text(key) if len(key) <= _SHORT_TEXT else self._text(key)
+        if isinstance(key, Mapping | tuple | frozenset):
+            return f"<{type(key).__name__}>"
+        return str(self.value(key, _DEPTH_LIMIT))
+
+    def _redacted(self, name: str, item: object) -> object:
+        if self._redact is None:
+            return item
+        try:
+            return self._redact(name, item)
+        except Exception:  # noqa: BLE001 - the hook is the user's: its failure must neither stop a worker nor store a secret
+            return f"{REDACTED[:-1]}: the hook failed]"
+
+    def _text(self, value: str) -> str:
+        if len(value) <= max(_SHORT_TEXT, self._text_left):
+            self._text_left -= len(value)
+            return storable_text(value)
+        if self._text_left <= 0:
+            return f"[cut: {len(value)} characters]"
+        self._text_left = 0
+        return cut_text(storable_text(value))
 
 
-def _big_integer(value: int) -> str:
+def _integer(value: int) -> int | str:
+    if _SMALLEST_INTEGER <= value <= _LARGEST_INTEGER:
+        return value
     try:
         return str(value)
     except ValueError:  # more digits than Python will print
         return f"[integer of {value.bit_length()} bits]"
 
 
-def _scalar(value: object) -> object:
+def _printed(value: object) -> str:
     match value:
-        case datetime():
+        case datetime() | date() | time():
             return value.isoformat()
+        case UUID() | Decimal() | timedelta():
+            return str(value)
         case bytes() | bytearray() | memoryview():
             data = bytes(value)
             try:

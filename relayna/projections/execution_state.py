@@ -1,0 +1,108 @@
+"""What the execution projections remember: each task's facts once, whatever way they came.
+
+Owns the commutative part: which of several tellings of one fact is kept, and that repeats change nothing.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct, field
+
+from relayna.events import RecordedEvent
+from relayna.events.codec import decode_recorded, encode_recorded
+from relayna.events.history import RecordWarning, StreamFact
+from relayna.ids import EventId, TaskId, own_event_id, stream_position
+from relayna.projections.projection import Item
+
+__all__ = ["ExecutionState", "TaskRecords", "apply", "initial", "restore", "snapshot"]
+
+
+class TaskRecords(Struct):
+    """All that is known of one task."""
+
+    events: dict[EventId, RecordedEvent] = field(default_factory=dict)
+    """By the fact's own id."""
+    disputed: set[EventId] = field(default_factory=set)
+    """Ids under which different facts were told."""
+    facts: set[StreamFact] = field(default_factory=set)
+    warnings: set[RecordWarning] = field(default_factory=set)
+
+
+class ExecutionState(Struct):
+    """The asked-for task and every task that the history speaks of."""
+
+    root: TaskId
+    tasks: dict[TaskId, TaskRecords] = field(default_factory=dict)
+
+
+class _Snapshot(Struct, array_like=True):
+    root: TaskId
+    tasks: dict[TaskId, tuple[list[bytes], list[EventId], list[StreamFact], list[RecordWarning]]]
+
+
+def initial(root: TaskId) -> ExecutionState:
+    """Nothing known yet."""
+    return ExecutionState(root=root)
+
+
+def apply(state: ExecutionState, item: Item) -> None:
+    """Take one event, stream fact or warning in."""
+    if not isinstance(item, RecordedEvent):
+        records = _records(state, item.task_id)
+        (records.facts if isinstance(item, StreamFact) else records.warnings).add(item)  # type: ignore[arg-type]
+        return
+    records = state.tasks.get(item.envelope.task_id) or _records(state, item.envelope.task_id)
+    own_id = own_event_id(item.envelope.event_id)
+    known = records.events.setdefault(own_id, item)
+    if known is not item:
+        records.events[own_id] = _kept(records, own_id, known, item)
+
+
+def snapshot(state: ExecutionState) -> bytes:
+    """The state as bytes; the same bytes for the same knowledge."""
+    tasks = {
+        task_id: (
+            sorted(encode_recorded(event) for event in records.events.values()),
+            sorted(records.disputed),
+            sorted(records.facts, key=lambda fact: (fact.name, fact.value or "")),
+            sorted(records.warnings, key=lambda warning: (warning.code, warning.detail)),
+        )
+        for task_id, records in sorted(state.tasks.items())
+    }
+    return msgspec.msgpack.encode(_Snapshot(state.root, tasks))
+
+
+def restore(data: bytes) -> ExecutionState:
+    """The state that `snapshot` wrote. Raises `msgspec.DecodeError` on other bytes."""
+    read = msgspec.msgpack.decode(data, type=_Snapshot)
+    state = initial(read.root)
+    for task_id, (events, disputed, facts, warnings) in read.tasks.items():
+        records = _records(state, task_id)
+        for event in map(decode_recorded, events):
+            records.events[own_event_id(event.envelope.event_id)] = event
+        records.disputed.update(disputed)
+        records.facts.update(facts)
+        records.warnings.update(warnings)
+    return state
+
+
+def _records(state: ExecutionState, task_id: TaskId) -> TaskRecords:
+    return state.tasks.setdefault(task_id, TaskRecords())
+
+
+def _kept(records: TaskRecords, own_id: EventId, one: RecordedEvent, other: RecordedEvent) -> RecordedEvent:
+    if one.envelope == other.envelope and one.body == other.body:
+        return min(one, other, key=_place)
+    records.disputed.add(own_id)
+    # Neither is known to be right; the choice must not depend on which came first.
+    return min(one, other, key=_canonical_bytes)
+
+
+def _place(event: RecordedEvent) -> tuple[int, int, int, int]:
+    milliseconds, counter = stream_position(event.stream_id)
+    return (event.first_append_ms or 0, milliseconds, counter, event.index)
+
+
+def _canonical_bytes(event: RecordedEvent) -> tuple[bytes, tuple[int, int, int, int]]:
+    said = msgspec.msgpack.encode((type(event.body).__name__, event.envelope, event.body), order="sorted")
+    return said, _place(event)
