@@ -13,6 +13,8 @@
     │   └── ServerNotFound          no binary to start an embedded server from
     ├── RecorderClosed              a sink was used after its end
     └── BrokerError                 RabbitMQ or the memory broker
+        ├── InvalidMessage          AMQP cannot carry it
+        ├── NotDeclared             no queue or exchange of this name
         ├── Unroutable              the message reached no queue
         ├── OutcomeUnknown          the broker did not say whether it has the message
         ├── ConfigurationMismatch   a queue or exchange exists with other arguments
@@ -26,8 +28,9 @@ from __future__ import annotations
 
 __all__ = [
     "BrokerError", "ConfigurationError", "ConfigurationMismatch", "Disconnected", "ExecutionNotFound",
-    "InvalidQuery", "InvalidSetting", "InvalidTopology", "OutcomeUnknown", "RecorderClosed", "RelaynaError",
-    "ServerNotFound", "ShardCountMismatch", "StoreError", "StoreRefused", "StoreUnreachable", "Unroutable",
+    "InvalidMessage", "InvalidQuery", "InvalidSetting", "InvalidTopology", "NotDeclared", "OutcomeUnknown",
+    "RecorderClosed", "RelaynaError", "ServerNotFound", "ShardCountMismatch", "StoreError", "StoreRefused",
+    "StoreUnreachable", "Unroutable",
 ]  # fmt: skip
 
 
@@ -132,6 +135,24 @@ class RecorderClosed(RelaynaError):
 
 class BrokerError(RelaynaError):
     """The message broker could not do what was asked."""
+
+
+class InvalidMessage(BrokerError):
+    """`field` of a message cannot be sent because of `problem`; nothing was published."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        self.field = field
+        self.problem = problem
+        super().__init__(f"Message field {field!r}: {problem}")
+
+
+class NotDeclared(BrokerError):
+    """The broker has no queue or exchange (`kind`) called `name`."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        self.kind = kind
+        self.name = name
+        super().__init__(f"The broker has no {kind} {name!r}. Declare the topology before using it.")
 
 
 class Unroutable(BrokerError):

@@ -65,7 +65,7 @@ class Subscription(Protocol):
     """
 
     def __aiter__(self) -> AsyncIterator[Delivery]:
-        """Deliveries until `cancel`."""
+        """Deliveries until `cancel`. Several tasks may iterate at once; each delivery goes to one of them."""
 
     async def cancel(self) -> None:
         """Take no more: iteration ends, deliveries not yet taken go back, taken ones can still be settled."""
@@ -81,11 +81,11 @@ class Broker(Protocol):
         """
 
     async def publish(
-        self, message: Message, *, exchange: str, routing_key: str, timeout: float = 10.0
+        self, message: Message, *, exchange: str, routing_key: str, confirm_timeout: float = 10.0
     ) -> None:
         """Return when the broker has confirmed that a queue holds the message.
 
-        Raises `Unroutable` when no queue does, `OutcomeUnknown` when no confirm came within `timeout`
+        Raises `Unroutable` when no queue does, `OutcomeUnknown` when no confirm came within `confirm_timeout`
         seconds, `Disconnected` when there is no connection. `exchange=""` routes by queue name.
         """
 

@@ -17,8 +17,12 @@ from relayna.ids import StreamId
 from relayna.streams.keys import KeyGrammar, TaskAddress
 
 __all__ = [
+    "DEFAULT_RETENTION_SECONDS",
+    "FEED_FUSE",
+    "FEED_RETENTION_SECONDS",
     "PAGE_LIMIT",
     "START",
+    "STREAM_FUSE",
     "Append",
     "AppendResult",
     "Appended",
@@ -36,6 +40,18 @@ START = StreamId("0-0")
 
 PAGE_LIMIT = 500
 """Entries a page, unless asked otherwise: larger replies cost more per entry."""
+
+DEFAULT_RETENTION_SECONDS = 604_800
+"""How long a stream outlives its last append, unless asked otherwise: 7 days."""
+
+STREAM_FUSE = 100_000
+"""Frames a stream keeps at least; somewhat above, the oldest go. Expiry is the bound, this is the fuse."""
+
+FEED_RETENTION_SECONDS = 604_800
+"""How long a feed outlives its last reference."""
+
+FEED_FUSE = 100_000
+"""References a feed keeps at least; somewhat above, the oldest go."""
 
 
 class Append(Struct, frozen=True, gc=False):

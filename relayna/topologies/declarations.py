@@ -40,6 +40,8 @@ class Binding(Struct, frozen=True, kw_only=True):
     queue: str
     exchange: str
     routing_key: str = ""
+    arguments: tuple[tuple[str, str | int | bool], ...] = ()
+    """What a headers exchange looks for, and `("x-match", "all")` or `("x-match", "any")`."""
 
 
 class Declarations(Struct, frozen=True, kw_only=True):

@@ -1,0 +1,102 @@
+"""Says what happens in one attempt: numbers its events and links each to the one before.
+
+Owns `seq` and the ids of an attempt's events. Without a sink it says nothing, and nothing is linked to it.
+"""
+
+from __future__ import annotations
+
+from relayna.clock import Clock
+from relayna.events import Body, Envelope, Event
+from relayna.ids import AttemptId, EventId, SessionId, TaskId, attempt_event_id, copied_event_id
+from relayna.streams.sink import Durability, ObservationSink
+
+__all__ = ["AttemptObserver"]
+
+
+class AttemptObserver:
+    """One attempt's voice."""
+
+    def __init__(
+        self,
+        *,
+        sink: ObservationSink | None,
+        clock: Clock,
+        attempt_id: AttemptId,
+        task_id: TaskId,
+        cause: EventId | None,
+        parent_task_id: TaskId | None,
+        session_id: SessionId | None,
+        correlation_id: str | None,
+        producer: str,
+        topology_kind: str,
+    ) -> None:
+        self.attempt_id = attempt_id
+        self.task_id = task_id
+        self.parent_task_id = parent_task_id
+        self.session_id = session_id
+        self.correlation_id = correlation_id
+        self._sink = sink
+        self._clock = clock
+        self._producer = producer
+        self._topology_kind = topology_kind
+        self._next_seq = 0
+        self._last = cause
+
+    def record(self, body: Body) -> EventId | None:
+        """Say the attempt's next event; its id, which messages name as their cause."""
+        if self._sink is None:
+            return None
+        event_id = attempt_event_id(self.attempt_id, self._next_seq)
+        self._say(body, event_id=event_id, seq=self._next_seq, cause=self._last)
+        self._next_seq += 1
+        self._last = event_id
+        return event_id
+
+    def next_event_id(self) -> EventId | None:
+        """The id that the next event will have: messages must name it before it is said."""
+        return None if self._sink is None else attempt_event_id(self.attempt_id, self._next_seq)
+
+    def record_beside(self, body: Body, *, event_id: EventId, cause: EventId | None) -> None:
+        """Say something about the attempt that is not part of its sequence."""
+        self._say(body, event_id=event_id, seq=None, cause=cause)
+
+    def record_elsewhere(self, body: Body, *, own: EventId | None, task_id: TaskId) -> None:
+        """Tell the fact `own` in the stream of a task that this one is the parent of."""
+        if self._sink is None or own is None:
+            return
+        envelope = Envelope(
+            event_id=copied_event_id(own, task_id),
+            timestamp=self._clock.now(),
+            task_id=task_id,
+            parent_task_id=self.task_id,
+            session_id=self.session_id,
+            correlation_id=self.correlation_id,
+            producer=self._producer,
+        )
+        self._sink.record(Event(envelope=envelope, body=body), topology_kind=self._topology_kind)
+
+    async def durable(self) -> Durability:
+        """Wait until all that was said is stored, within the sink's budget."""
+        return Durability.STORED if self._sink is None else await self._sink.durable()
+
+    async def make_visible(self) -> None:
+        """Have what was said stored soon, without waiting for it."""
+        if self._sink is not None:
+            await self._sink.durable(budget_seconds=0)
+
+    def _say(self, body: Body, *, event_id: EventId, seq: int | None, cause: EventId | None) -> None:
+        if self._sink is None:
+            return
+        envelope = Envelope(
+            event_id=event_id,
+            timestamp=self._clock.now(),
+            task_id=self.task_id,
+            attempt_id=self.attempt_id,
+            seq=seq,
+            cause=cause,
+            parent_task_id=self.parent_task_id,
+            session_id=self.session_id,
+            correlation_id=self.correlation_id,
+            producer=self._producer,
+        )
+        self._sink.record(Event(envelope=envelope, body=body), topology_kind=self._topology_kind)

@@ -1,0 +1,81 @@
+"""The `x-relayna-` headers by which messages carry causes, and nothing else's headers.
+
+Owns their names, and that they are set anew on each publish while the user's own are carried over.
+Reading is lenient: a foreign or broken header is as good as none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+
+from relayna.ids import EventId, MessageId, SessionId, TaskId
+
+__all__ = ["CausalHeaders", "carried_headers", "read_headers", "write_headers"]
+
+_PREFIX: Final = "x-relayna-"
+# What the broker writes about a message's past; on a new publish it would be a lie.
+_BROKER_OWN: Final = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count")
+
+
+class CausalHeaders(Struct, frozen=True, kw_only=True, gc=False):
+    """What a message says of itself."""
+
+    cause: EventId | None = None
+    """The event that published it."""
+    task_id: TaskId | None = None
+    session_id: SessionId | None = None
+    parent_task_id: TaskId | None = None
+    message_id: MessageId | None = None
+    """The logical message: the same on retried, replayed and repeated copies."""
+    retry_attempt: int = 0
+    stage: str | None = None
+    origin_stage: str | None = None
+    replay_count: int = 0
+    repeated: bool = False
+    """It was published while a redelivered message was handled, so a copy of it may exist."""
+
+
+_TEXTS: Final = ("cause", "task_id", "session_id", "parent_task_id", "message_id", "stage", "origin_stage")
+_NUMBERS: Final = ("retry_attempt", "replay_count")
+
+
+def _header(name: str) -> str:
+    return _PREFIX + name.replace("_", "-")
+
+
+def read_headers(headers: Mapping[str, Any]) -> CausalHeaders:  # Any: AMQP header values
+    """What a message's headers say."""
+    found: dict[str, Any] = {}  # Any: by field
+    for name in _TEXTS:
+        value = headers.get(_header(name))
+        if isinstance(value, bytes):
+            value = value.decode(errors="replace")
+        if isinstance(value, str) and value:
+            found[name] = value
+    for name in _NUMBERS:
+        value = headers.get(_header(name))
+        if isinstance(value, int) and 0 < value < 2**31:
+            found[name] = int(value)
+    return CausalHeaders(repeated=headers.get(_header("repeated")) is True, **found)
+
+
+def write_headers(causal: CausalHeaders, user: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Headers for a publish: the user's own, and these. Any: AMQP header values."""
+    headers = carried_headers(user or {})
+    for name in (*_TEXTS, *_NUMBERS, "repeated"):
+        value = getattr(causal, name)
+        if value:
+            headers[_header(name)] = value
+    return headers
+
+
+def carried_headers(headers: Mapping[str, Any]) -> dict[str, Any]:  # Any: AMQP header values
+    """The user's own headers, `traceparent` among them: what a copy of the message carries on."""
+    return {
+        name: value
+        for name, value in headers.items()
+        if not name.startswith(_PREFIX) and not name.startswith(_BROKER_OWN)
+    }

@@ -1,0 +1,191 @@
+"""The loop of every consumer: take deliveries, run them, drain on the way out.
+
+Owns lifecycle and concurrency. `task.py`, `aggregation.py` and `workflow.py` say what is consumed and how
+it is told; `delivery_run.py` what happens to one delivery.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import inspect
+import logging
+from collections.abc import Callable
+from typing import Any, ClassVar, Final, Generic
+
+import anyio
+import anyio.to_thread
+from anyio.abc import TaskStatus
+from msgspec import Struct
+
+from relayna.consumer.broker import Delivery, Settlement, Subscription
+from relayna.consumer.client import RelaynaClient
+from relayna.consumer.context import Context
+from relayna.consumer.delivery_run import DeliveryRun, HandlerRun, RunSettings
+from relayna.consumer.envelopes import AnyEnvelope
+from relayna.consumer.facts import AttemptFacts
+from relayna.consumer.incoming import read_delivery
+from relayna.consumer.performance import settle
+from relayna.consumer.retry_policy import RetryPolicy
+from relayna.errors import InvalidSetting
+from relayna.streams.sink import ObservationSink
+from relayna.topologies import Declarations, declarations, retry_declarations
+
+__all__ = ["ConsumedQueue", "Consumer"]
+
+_log: Final = logging.getLogger("relayna.consumer")
+
+
+class ConsumedQueue(Struct, frozen=True, kw_only=True):
+    """A queue that a consumer takes from, and what that makes its deliveries."""
+
+    name: str
+    place: str
+    """What identifies a delivery beside its message: the queue, or the stage of a workflow."""
+    stage: str | None = None
+    shard: int | None = None
+
+
+class Consumer(Generic[AnyEnvelope]):
+    """Takes deliveries of its queues, at most `prefetch` a queue at a time, and sees each to its end.
+
+    `run()` goes on until `stop()` or until it is cancelled. Either way it takes no more, lets what is being
+    handled finish for `drain_seconds`, gives the rest back to the broker, and returns.
+    """
+
+    lifecycle: ClassVar[frozenset[str]] = frozenset({"processing", "retrying", "completed", "failed"})
+    """The statuses that this kind of consumer publishes in its own name."""
+
+    def __init__(
+        self,
+        *,
+        rabbitmq: RelaynaClient,
+        handler: Callable[[Any, Any], object],  # Any: envelope and context of the kind of consumer
+        queues: tuple[ConsumedQueue, ...],
+        envelope: type[AnyEnvelope],
+        facts: AttemptFacts,
+        context: Callable[..., Context],
+        retry_policy: RetryPolicy | None = None,
+        observation_sink: ObservationSink | None = None,
+        consumer_name: str | None = None,
+        prefetch: int | None = None,
+        handler_timeout: float | None = None,
+        lifecycle_statuses: bool = True,
+        drain_seconds: float = 30.0,
+    ) -> None:
+        self.prefetch = rabbitmq.topology.prefetch_count if prefetch is None else prefetch
+        if self.prefetch < 1:
+            raise InvalidSetting("prefetch", "argument", f"{prefetch} must be at least 1")
+        self.retry_policy = retry_policy or RetryPolicy()
+        self._client = rabbitmq
+        self._queues = queues
+        self._envelope: type[AnyEnvelope] = envelope
+        self._sink = observation_sink or rabbitmq.observation_sink
+        self._drain_seconds = drain_seconds
+        self._settings = RunSettings(
+            client=rabbitmq,
+            sink=self._sink,
+            handler=_as_coroutine_function(handler),
+            facts=facts,
+            context=context,
+            policy=self.retry_policy,
+            consumer_name=consumer_name or f"{type(self).__name__}-{rabbitmq.producer}",
+            lifecycle=self.lifecycle if lifecycle_statuses else frozenset(),
+            handler_timeout=handler_timeout,
+        )
+        self._stopping = anyio.Event()
+        self._started = False
+        self._running: set[DeliveryRun] = set()
+
+    def declarations(self) -> Declarations:
+        """What the broker must have for this consumer: its topology, and its own retry queues."""
+        needed = declarations(self._client.topology)
+        for queue in self._queues:
+            needed += retry_declarations(queue.name, self.retry_policy.ladder())
+        return needed
+
+    def stop(self) -> None:
+        """Take no more deliveries; `run()` returns when those at hand have ended."""
+        self._stopping.set()
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Consume until `stop()` or cancellation; run it once. Raises `BrokerError` when it cannot start."""
+        # Deliveries live in a task of our own: a cancelled caller asks us to drain, it does not cut us off.
+        # (A shielded scope in the caller's own task does not hold against asyncio's Task.cancel().)
+        serving = asyncio.ensure_future(self._serve(task_status))
+        try:
+            await asyncio.shield(serving)
+        except asyncio.CancelledError:
+            self.stop()
+            if not self._started:
+                serving.cancel()
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait({serving})
+            if not serving.cancelled() and serving.exception() is not None:
+                _log.error("A consumer failed while it drained: %s", serving.exception())
+            raise
+
+    async def _serve(self, task_status: TaskStatus[None]) -> None:
+        async with contextlib.AsyncExitStack() as opened:
+            if self._sink is not None:
+                await opened.enter_async_context(self._sink)
+            await self._client.broker.declare(self.declarations())
+            subscriptions = [
+                (
+                    queue,
+                    await opened.enter_async_context(
+                        self._client.broker.consume(queue.name, prefetch=self.prefetch)
+                    ),
+                )
+                for queue in self._queues
+            ]
+            async with anyio.create_task_group() as timers:
+                async with anyio.create_task_group() as workers:
+                    for queue, subscription in subscriptions:
+                        for _ in range(self.prefetch):
+                            workers.start_soon(self._work, queue, subscription)
+                    self._started = True
+                    task_status.started()
+                    await self._stopping.wait()
+                    for _, subscription in subscriptions:
+                        await subscription.cancel()
+                    timers.start_soon(self._cut_off)
+                timers.cancel_scope.cancel()
+
+    async def _work(self, queue: ConsumedQueue, subscription: Subscription) -> None:
+        async for delivery in subscription:
+            await self._run_one(queue, delivery)
+        self.stop()  # the broker ended it, or we did: either way nothing more comes
+
+    async def _run_one(self, queue: ConsumedQueue, delivery: Delivery) -> None:
+        incoming = read_delivery(delivery, self._envelope, place=queue.place)
+        one = DeliveryRun(self._settings, incoming, stage=queue.stage, shard=queue.shard)
+        self._running.add(one)
+        try:
+            await one.run()
+        except Exception:  # noqa: BLE001 - counted, logged with its traceback, and the delivery released
+            # A mistake of ours must neither lose the message nor stop its neighbours.
+            self._client.counters.increment("relayna_deliveries_failed_total", queue=queue.name)
+            _log.exception("Handling a delivery on %s failed in relayna itself; it goes back", queue.name)
+            await settle(self._client, delivery, Settlement.RELEASE)
+        finally:
+            self._running.discard(one)
+
+    async def _cut_off(self) -> None:
+        """When the drain deadline has passed, interrupt the handlers; their deliveries go back."""
+        await anyio.sleep(self._drain_seconds)
+        for one in self._running:
+            one.handler_scope.cancel()
+
+
+def _as_coroutine_function(handler: Callable[[Any, Any], object]) -> HandlerRun:
+    """The handler as a coroutine function; a plain function runs in a thread, so that it blocks nobody."""
+    called = handler if inspect.isfunction(handler) or inspect.ismethod(handler) else type(handler).__call__
+    if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(called):
+        return handler  # type: ignore[return-value]  # just checked
+
+    async def in_thread(envelope: object, context: object) -> object:
+        return await anyio.to_thread.run_sync(functools.partial(handler, envelope, context))
+
+    return in_thread

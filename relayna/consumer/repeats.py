@@ -1,0 +1,69 @@
+"""What a task's stream says of a delivery that may be a repeat.
+
+Owns the question "was this handled to its end before, and how often was it begun?". Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from relayna.consumer.incoming import DeliveryIdentity
+from relayna.events import (
+    AggregationMessageReceived,
+    DeliveryRepeated,
+    RecordedEvent,
+    TaskMessageReceived,
+    TaskMessageRejected,
+    WorkflowMessageReceived,
+    closes_attempt,
+)
+from relayna.ids import AttemptId
+
+__all__ = ["PriorAttempts", "prior_attempts"]
+
+
+class PriorAttempts(Struct, frozen=True, kw_only=True):
+    """What happened to the same delivery before."""
+
+    closed: AttemptId | None = None
+    """The attempt that closed it, other than by giving it back."""
+    unfinished: int = 0
+    """Attempts that began and never ended: their worker died, or lost its channel."""
+    repeats: int = 0
+    """How often the closed attempt's delivery came again already."""
+
+
+def prior_attempts(events: Iterable[RecordedEvent], identity: DeliveryIdentity) -> PriorAttempts:
+    """Look for attempts of this delivery among the task's events."""
+    begun: list[AttemptId] = []
+    ended: dict[AttemptId, bool] = {}
+    repeats: dict[AttemptId, int] = {}
+    for event in events:
+        attempt_id, body = event.envelope.attempt_id, event.body
+        if attempt_id is None:
+            continue
+        if isinstance(body, TaskMessageReceived | AggregationMessageReceived | WorkflowMessageReceived):
+            if _identity_of(body) == identity and attempt_id not in begun:
+                begun.append(attempt_id)
+        elif closes_attempt(body):
+            ended[attempt_id] = isinstance(body, TaskMessageRejected) and body.requeue
+        elif isinstance(body, DeliveryRepeated):
+            repeats[attempt_id] = repeats.get(attempt_id, 0) + 1
+    closed = next((attempt_id for attempt_id in begun if ended.get(attempt_id) is False), None)
+    return PriorAttempts(
+        closed=closed,
+        unfinished=sum(attempt_id not in ended for attempt_id in begun),
+        repeats=repeats.get(closed, 0) if closed else 0,
+    )
+
+
+def _identity_of(
+    body: TaskMessageReceived | AggregationMessageReceived | WorkflowMessageReceived,
+) -> DeliveryIdentity | None:
+    stage = body.stage if isinstance(body, WorkflowMessageReceived) else None
+    place = stage or body.queue_name
+    if body.message_id is None or place is None:
+        return None
+    return DeliveryIdentity(body.message_id, place, body.retry_attempt, body.replay_count)

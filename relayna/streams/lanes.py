@@ -1,0 +1,190 @@
+"""Frames on their way to the log: one lane a task, so that the order within a task is kept.
+
+Owns which frame of which task may be offered next, and the evidence by which the trouble of one task
+is told from the trouble of the store. Belongs to the flusher's task; waits for nothing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+
+from msgspec import Struct, field
+
+from relayna.errors import StoreError, StoreRefused
+from relayna.events import encode_frame
+from relayna.ids import TaskId
+from relayna.streams.held import HeldEvent
+from relayna.streams.log import Appended, AppendResult, NotAppended
+
+__all__ = ["Lanes", "PendingFrame", "Settlement"]
+
+
+class PendingFrame(Struct, eq=False):
+    """Events of one task that go to the log together."""
+
+    task_id: TaskId
+    topology_kind: str | None
+    position: int
+    """Of its first event, among all that were recorded."""
+    events: list[HeldEvent] = field(default_factory=list)
+    size: int = 0
+    first_append_ms: int | None = None
+    """When it was first offered; from then on nothing is added to it."""
+
+    def payload(self) -> bytes:
+        """The stream entry."""
+        data = [event.data for event in self.events]
+        return encode_frame(self.task_id, self.topology_kind, self.first_append_ms, data)
+
+
+class _Lane(Struct, eq=False):
+    frames: deque[PendingFrame] = field(default_factory=deque)
+    aside: bool = False
+    refused_at: int | None = None
+    """How many frames the log had taken when it last refused this lane's first one."""
+    refusals: int = 0
+    """How often it was refused though the log took others."""
+
+
+class Settlement(Struct, frozen=True, kw_only=True):
+    """What the log's answers to a batch come to."""
+
+    stored: list[PendingFrame]
+    given_up: list[PendingFrame]
+    store_failed: bool
+    """Nothing was taken, and it is not the trouble of single tasks."""
+
+
+class Lanes:
+    """Frames of each task in order; only the first of each is ever on its way."""
+
+    def __init__(self, *, frame_events: int, frame_bytes: int, refusal_limit: int) -> None:
+        self._frame_events = frame_events
+        self._frame_bytes = frame_bytes
+        self._refusal_limit = refusal_limit
+        self._lanes: dict[TaskId, _Lane] = {}
+        self._aside = 0
+        self._taken = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._lanes)
+
+    def __iter__(self) -> Iterator[PendingFrame]:
+        return (frame for lane in self._lanes.values() for frame in lane.frames)
+
+    @property
+    def any_ready(self) -> bool:
+        """Whether a frame may be offered."""
+        return len(self._lanes) > self._aside
+
+    @property
+    def any_aside(self) -> bool:
+        """Whether a frame waits to be brought back."""
+        return self._aside > 0
+
+    def add(self, position: int, events: Iterable[HeldEvent]) -> None:
+        """Put events, of which the first has this position, at the end of their tasks' lanes."""
+        for index, event in enumerate(events):
+            lane = self._lanes.get(event.task_id)
+            if lane is None:
+                lane = self._lanes[event.task_id] = _Lane()
+            frame = lane.frames[-1] if lane.frames else None
+            if frame is None or not self._fits(frame, event):
+                frame = PendingFrame(event.task_id, event.topology_kind, position + index)
+                lane.frames.append(frame)
+            frame.topology_kind = frame.topology_kind or event.topology_kind
+            frame.events.append(event)
+            frame.size += len(event.data)
+
+    def next_batch(self, *, now_ms: int, max_events: int, max_bytes: int) -> list[PendingFrame]:
+        """The first frame of each lane that is not set aside, until the batch is full."""
+        batch: list[PendingFrame] = []
+        events = size = 0
+        for lane in self._lanes.values():
+            if lane.aside:
+                continue
+            frame = lane.frames[0]
+            if frame.first_append_ms is None:
+                frame.first_append_ms = now_ms
+            batch.append(frame)
+            events, size = events + len(frame.events), size + frame.size
+            if events >= max_events or size >= max_bytes:
+                break
+        return batch
+
+    def settle(self, batch: Sequence[PendingFrame], results: Sequence[AppendResult]) -> Settlement:
+        """Take in what the log answered to a batch, one result for each frame.
+
+        A frame that failed stays the first of its lane. Its lane is set aside, unless it is the store
+        that fails; it is given up, with all that waits behind it, when it was refused too often.
+        """
+        before = self._taken
+        stored = [frame for frame, result in zip(batch, results, strict=True) if isinstance(result, Appended)]
+        for frame in stored:
+            self._appended(frame)
+        failed = [
+            (self._lanes[frame.task_id], result.error)
+            for frame, result in zip(batch, results, strict=True)
+            if isinstance(result, NotAppended)
+        ]
+        for lane, error in failed:
+            if isinstance(error, StoreRefused):
+                self._refused(lane, before)
+        if failed and not stored and self._is_store_failing([error for _, error in failed]):
+            self.bring_back()
+            return Settlement(stored=stored, given_up=[], store_failed=True)
+        given_up: list[PendingFrame] = []
+        for lane, _ in failed:
+            if lane.refusals >= self._refusal_limit:
+                given_up += self._lanes.pop(lane.frames[0].task_id).frames
+            else:
+                lane.aside = True
+                self._aside += 1
+        return Settlement(stored=stored, given_up=given_up, store_failed=False)
+
+    def bring_back(self) -> None:
+        """Offer again what was set aside."""
+        for lane in self._lanes.values():
+            lane.aside = False
+        self._aside = 0
+
+    def first_position(self, *, default: int, hopeless_refusals: int | None = None) -> int:
+        """The first position that is here; leaving out, when asked, lanes that were refused so often."""
+        positions = [
+            lane.frames[0].position
+            for lane in self._lanes.values()
+            if hopeless_refusals is None or lane.refusals < hopeless_refusals
+        ]
+        return min(positions, default=default)
+
+    def _appended(self, frame: PendingFrame) -> None:
+        lane = self._lanes.pop(frame.task_id)
+        lane.frames.popleft()
+        self._taken += 1
+        if lane.frames:  # after the lanes of others
+            self._lanes[frame.task_id] = _Lane(frames=lane.frames)
+
+    def _refused(self, lane: _Lane, taken_before: int) -> None:
+        # A store that is full or loading refuses everything: a refusal speaks against a task only
+        # when the log has taken something of another since it last refused this one.
+        since = taken_before if lane.refused_at is None else lane.refused_at
+        lane.refusals += self._taken > since
+        lane.refused_at = self._taken
+
+    def _is_store_failing(self, errors: Iterable[StoreError]) -> bool:
+        # One task that is refused may be its own trouble; two are the store's, without other evidence.
+        doubtful = sum(lane.refused_at is not None and not lane.refusals for lane in self._lanes.values())
+        return doubtful > 1 or not all(isinstance(error, StoreRefused) for error in errors)
+
+    def _fits(self, frame: PendingFrame, event: HeldEvent) -> bool:
+        return (
+            frame.first_append_ms is None
+            and len(frame.events) < self._frame_events
+            and frame.size + len(event.data) <= self._frame_bytes
+            and (
+                frame.topology_kind is None
+                or event.topology_kind is None
+                or frame.topology_kind == event.topology_kind
+            )
+        )

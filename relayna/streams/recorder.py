@@ -1,0 +1,245 @@
+"""The recorder: takes facts from whoever observes, and sees to it that they are stored or confessed lost.
+
+Owns what is recorded with a fact (its references in a parent's stream), the bounds of what is held, and
+who uses it. Never makes a caller of `record` wait or fail; how events get to the log is the flusher's.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import weakref
+from collections.abc import Callable, Collection, Sequence
+from types import TracebackType
+from typing import Self
+
+from relayna.clock import Clock, SystemClock
+from relayna.errors import RecorderClosed
+from relayna.events import TERMINAL_STATUSES, ChildRegistered, Event, RecordedEvent, Redact
+from relayna.ids import EventId, TaskId, Tenant
+from relayna.mint import Mint, RandomMint
+from relayna.signals import Counters, IgnoredCounters
+from relayna.streams.backoff import Backoff
+from relayna.streams.buffer import Admission, Buffer
+from relayna.streams.flush_policy import FlushPolicy
+from relayna.streams.flusher import Flusher
+from relayna.streams.held import VITAL_TYPES, HeldEvent, hold, hold_unreadable, storable_task_id
+from relayna.streams.keys import DEFAULT_TENANT, TaskAddress, checked_tenant
+from relayna.streams.known_children import KnownChildren
+from relayna.streams.last_resort import write_last_resort
+from relayna.streams.log import Log
+from relayna.streams.losses import Losses
+from relayna.streams.references import ending, parent_of, registration
+from relayna.streams.replay import replay
+from relayna.streams.sink import Durability
+
+__all__ = ["Recorder"]
+
+_logger = logging.getLogger("relayna.recorder")
+
+
+class Recorder:
+    """An `ObservationSink` that writes into a log.
+
+    Keep it open (`async with recorder`) while workers run; several may enter it, on one event loop,
+    and the last to leave closes it and the log. What is recorded while it is not open is held.
+
+    Over `max_events` or `max_bytes` held, observations are shed; statuses, dead letters and what
+    closes an attempt are kept up to twice the bounds. What is shed is counted, and confessed by an
+    `EventsLost` in its task's stream as soon as the log takes events again.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        *,
+        tenant: str = DEFAULT_TENANT,
+        clock: Clock | None = None,
+        mint: Mint | None = None,
+        redact: Redact | None = None,
+        counters: Counters | None = None,
+        terminal_statuses: Collection[str] = TERMINAL_STATUSES,
+        flush_events: int = 500,
+        flush_bytes: int = 64 * 1024,
+        flush_interval: float = 0.02,
+        max_events: int = 10_000,
+        max_bytes: int = 16 * 1024 * 1024,
+        backoff: Backoff | None = None,
+        refusal_limit: int = 8,
+        close_deadline: float = 5.0,
+    ) -> None:
+        """Sizes are in events and encoded bytes, times in seconds. Raises `InvalidSetting` for a tenant."""
+        self._log = log
+        self._tenant: Tenant = checked_tenant(tenant)
+        self._clock = clock or SystemClock()
+        self._mint = mint or RandomMint()
+        self._redact = redact
+        self._counters = counters or IgnoredCounters()
+        self._terminal_statuses = terminal_statuses
+        self._max_events = max_events
+        self._max_bytes = max_bytes
+        self._policy = FlushPolicy(
+            flush_events=flush_events,
+            flush_bytes=flush_bytes,
+            flush_interval=flush_interval,
+            backoff=backoff or Backoff(),
+            refusal_limit=refusal_limit,
+            close_deadline=close_deadline,
+        )
+        self._begin()
+        _after_fork(self._begin_in_child)
+
+    def _begin(self) -> None:
+        self._producer = self._mint.producer()
+        self._buffer = Buffer(max_events=self._max_events, max_bytes=self._max_bytes)
+        self._losses = Losses(self._counters)
+        self._known_children = KnownChildren()
+        self._flusher: Flusher | None = None
+        self._users = 0
+
+    def _begin_in_child(self) -> None:
+        # The parent still stores what it holds. Its flusher is kept alive here, as it stands: collected,
+        # it would give all of that up.
+        self._flusher_of_parent = self._flusher
+        self._begin()
+
+    @property
+    def producer(self) -> str:
+        """The name of this process among all that write."""
+        return self._producer
+
+    @property
+    def buffered_events(self) -> int:
+        """Events that are recorded and not stored yet."""
+        return self._buffer.held_events
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Their encoded size."""
+        return self._buffer.held_bytes
+
+    def record(self, event: Event, *, topology_kind: str | None = None) -> None:
+        """Take a fact, and what it leaves in its parent's stream. Never blocks and never raises.
+
+        Callable from any thread. `topology_kind` travels with the frame, so that a graph needs no
+        configuration.
+        """
+        try:
+            self._keep(hold(event, topology_kind, self._redact))
+            parent = parent_of(event)
+            if parent is not None:
+                self._refer(event, parent)
+            elif isinstance(event.body, ChildRegistered):
+                self._known_children.is_new(event.envelope.task_id, event.body.child_task_id)
+        except Exception as error:  # noqa: BLE001 - recording never fails a handler, whatever it is handed
+            self._lose_unreadable(event, error)
+
+    async def durable(self, *, budget_seconds: float = 0.25) -> Durability:
+        """Flush at once and wait, at most for the budget, until all that was recorded so far is stored.
+
+        Does not wait while the store is known to be down. Raises `RecorderClosed`.
+        """
+        flusher = self._flusher
+        if flusher is None or not self._users:
+            raise RecorderClosed
+        stored = await flusher.flush(budget_seconds)
+        if self._losses.take_news():
+            return Durability.LOST
+        return Durability.STORED if stored else Durability.PENDING
+
+    async def read(self, task_id: TaskId) -> Sequence[RecordedEvent]:
+        """What the task's stream holds, in the log's order, each event id once. Raises `StoreError`.
+
+        Reads the log only: call `durable` first to find what was just recorded.
+        """
+        address = TaskAddress(storable_task_id(task_id), self._tenant)
+        [replayed] = await replay(self._log, [address])
+        first: dict[EventId, RecordedEvent] = {}
+        for event in replayed.events:
+            first.setdefault(event.envelope.event_id, event)
+        return list(first.values())
+
+    async def __aenter__(self) -> Self:
+        """Open it for one more user. A store that does not answer is tried again in the background.
+
+        Raises what else opening the log raises, such as `ShardCountMismatch`.
+        """
+        while self._flusher is not None and self._flusher.ending:
+            await self._leave(self._flusher)
+        if self._flusher is None:
+            self._flusher = Flusher(
+                self._log,
+                self._buffer,
+                self._losses,
+                tenant=self._tenant,
+                producer=self._producer,
+                clock=self._clock,
+                counters=self._counters,
+                policy=self._policy,
+            )
+        self._users += 1
+        try:
+            await self._flusher.opened()
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Leave; the last user flushes with a deadline and closes. What is left then goes to the program's log."""
+        self._users -= 1
+        if not self._users and self._flusher is not None:
+            await self._leave(self._flusher)
+
+    async def _leave(self, flusher: Flusher) -> None:
+        await flusher.end()
+        if self._flusher is flusher:
+            self._flusher = None
+
+    def _keep(self, held: HeldEvent) -> None:
+        admission = self._buffer.put(held)
+        if admission is Admission.HELD:
+            return
+        if admission is Admission.HELD_AND_DUE:
+            self._wake()
+            return
+        self._losses.add(held, "buffer_full")
+        if held.event_type in VITAL_TYPES:
+            write_last_resort(held, "buffer_full", self._tenant)
+
+    def _wake(self) -> None:
+        flusher = self._flusher
+        if flusher is None:
+            _logger.warning("Recorded after the last user left the recorder: held until it is entered again")
+        else:
+            flusher.wake()
+
+    def _refer(self, event: Event, parent: TaskId) -> None:
+        if self._known_children.is_new(parent, event.envelope.task_id):
+            self._keep(hold(registration(event, parent, self._producer), None, self._redact))
+        end = ending(event, parent, self._terminal_statuses)
+        if end is not None:
+            self._keep(hold(end, None, self._redact))
+
+    def _lose_unreadable(self, event: object, error: Exception) -> None:
+        _logger.error("An event cannot be recorded: %s: %s", type(error).__name__, error)
+        unreadable = hold_unreadable(event)
+        if unreadable is None:
+            self._losses.count(type(event), "unreadable")
+            return
+        self._losses.add(unreadable, "unreadable")
+        if self._flusher is not None:
+            self._flusher.ask()  # nothing else may come that would carry the confession
+
+
+def _after_fork(begin: Callable[[], None]) -> None:
+    method = weakref.WeakMethod(begin)
+
+    def begin_in_child() -> None:
+        if (still_there := method()) is not None:
+            still_there()
+
+    if hasattr(os, "register_at_fork"):  # not on Windows
+        os.register_at_fork(after_in_child=begin_in_child)

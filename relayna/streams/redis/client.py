@@ -1,0 +1,207 @@
+"""Connections to Redis or Valkey, and the exchange of commands for replies over them.
+
+Owns how connections are made and lent out, and what a broken one means for the commands sent on it.
+Knows no key and no command. Never sends a command twice: redis-py's own retries, which made eleven
+copies of one append, are off; whoever asked decides about trying again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, Self, TypeAlias, cast
+
+import anyio
+from msgspec import Struct
+from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis, SSLConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from relayna.errors import InvalidSetting
+from relayna.streams.redis.failures import DRIVER_ERRORS, REFUSALS, Failed, masked_url, translated
+
+__all__ = ["Command", "ConnectionSettings", "Reply", "StoreClient", "pack"]
+
+Command: TypeAlias = Sequence[bytes | str | int]
+"""A command's name and arguments; text is sent as UTF-8."""
+
+Reply: TypeAlias = "bytes | int | list[Reply] | Failed | None"
+"""What the server answered; `Failed` where it refused or was not heard, also inside a list."""
+
+_SECONDS_TO_CONNECT = 2.0
+_SECONDS_TO_ANSWER = 5.0
+_SECONDS_TO_WAIT_FOR_A_CONNECTION = 5.0
+
+# What a client handed in lends; anything else in it (retries, decoding, pools) stays its own affair.
+_LENT = frozenset(
+    {"client_name", "credential_provider", "db", "host", "password", "path", "port", "username"}
+)
+_LENT_PREFIXES = ("socket_", "ssl_")
+
+
+class ConnectionSettings(Struct, frozen=True):
+    """How to connect, and where to as errors may say it."""
+
+    connection_class: type
+    options: Mapping[str, Any]
+    """Arguments of the connection class, which takes what it likes."""
+    url: str
+    """Credentials masked."""
+
+    @classmethod
+    def of(cls, url_or_client: str | Redis) -> Self:
+        """From `redis://`, `rediss://` or `unix://`, or from a client, which is used for nothing else.
+
+        Raises `InvalidSetting`.
+        """
+        pool = _pool_of(url_or_client)
+        given = {
+            name: value
+            for name, value in pool.connection_kwargs.items()
+            if value is not None and (name in _LENT or name.startswith(_LENT_PREFIXES))
+        }
+        options = {
+            "socket_connect_timeout": _SECONDS_TO_CONNECT,
+            "socket_timeout": _SECONDS_TO_ANSWER,
+            "health_check_interval": 0,
+            **given,
+            "retry": Retry(NoBackoff(), 0),
+            "protocol": 2,
+            "decode_responses": False,
+        }
+        try:
+            pool.connection_class(**options)
+        except (KeyError, TypeError):
+            kind = pool.connection_class.__name__
+            raise InvalidSetting(
+                "redis_url",
+                "argument",
+                f"{kind} connections cannot be made from a client handed in; pass a URL",
+            ) from None
+        return cls(
+            pool.connection_class,
+            options,
+            masked_url(given, secure=issubclass(pool.connection_class, SSLConnection)),
+        )
+
+
+class StoreClient:
+    """A bounded pool of connections of its own; whoever finds none free waits, up to 5 s."""
+
+    def __init__(self, settings: ConnectionSettings, *, connections: int) -> None:
+        self.url = settings.url
+        self._pool = cast(
+            "_Pool",
+            BlockingConnectionPool(
+                max_connections=connections,
+                timeout=_SECONDS_TO_WAIT_FOR_A_CONNECTION,
+                connection_class=settings.connection_class,
+                **settings.options,
+            ),
+        )
+
+    async def exchange(self, commands: Sequence[Command]) -> list[Reply]:
+        """Send all commands in one go; a reply for each, in order. Never raises for a store that fails."""
+        try:
+            connection = await self._pool.get_connection()
+        except DRIVER_ERRORS as error:
+            return [Failed(translated(error, command="the connection", url=self.url))] * len(commands)
+        answers: list[Reply] = []
+        try:
+            await connection.send_packed_command(pack(commands), check_health=False)
+            for command in commands:
+                answers.append(await self._reply(connection, str(command[0])))
+        except DRIVER_ERRORS as error:
+            silence = Failed(translated(error, command="the request", url=self.url), outcome_unknown=True)
+            return answers + [silence] * (len(commands) - len(answers))
+        finally:
+            await self._give_back(connection, in_step=len(answers) == len(commands))
+        return answers
+
+    async def ask(self, *command: bytes | str | int) -> Reply:
+        """The reply to one command. Raises `StoreUnreachable` or `StoreRefused`."""
+        (answer,) = await self.exchange([command])
+        if isinstance(answer, Failed):
+            raise answer.error
+        return answer
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._pool.aclose()
+
+    async def _reply(self, connection: _Connection, command: str) -> Reply:
+        try:
+            reply = await connection.read_response(disconnect_on_error=False)
+        except REFUSALS as error:
+            return Failed(translated(error, command=command, url=self.url))
+        return (
+            self._without_driver_errors(reply, command) if isinstance(reply, list) else cast("Reply", reply)
+        )
+
+    def _without_driver_errors(self, replies: list[object], command: str) -> list[Reply]:
+        # Errors inside a transaction's reply come as values; only its first level can hold any.
+        return [
+            Failed(translated(reply, command=command, url=self.url))
+            if isinstance(reply, Exception)
+            else cast("Reply", reply)
+            for reply in replies
+        ]
+
+    async def _give_back(self, connection: _Connection, *, in_step: bool) -> None:
+        with anyio.CancelScope(shield=True):
+            if not in_step:  # a reply that is still to come would answer the next command
+                await connection.disconnect(nowait=True)
+            await self._pool.release(connection)
+
+
+def pack(commands: Sequence[Command]) -> bytes:
+    """The commands as the server reads them (RESP).
+
+    >>> pack([("GET", "a")])
+    b'*2\\r\\n$3\\r\\nGET\\r\\n$1\\r\\na\\r\\n'
+    """
+    parts: list[bytes] = []
+    for command in commands:
+        parts.append(b"*%d\r\n" % len(command))
+        for argument in command:
+            data = argument if isinstance(argument, bytes) else str(argument).encode(errors="surrogatepass")
+            parts.append(b"$%d\r\n%b\r\n" % (len(data), data))
+    return b"".join(parts)
+
+
+def _pool_of(url_or_client: object) -> ConnectionPool:
+    if isinstance(url_or_client, Redis):
+        return url_or_client.connection_pool
+    if not isinstance(url_or_client, str):
+        kind = type(url_or_client).__name__
+        raise InvalidSetting("redis_url", "argument", f"a {kind} is neither a URL nor a redis.asyncio.Redis")
+    try:
+        pool = ConnectionPool.from_url(url_or_client)
+        pool.connection_class(**pool.connection_kwargs)
+    except (TypeError, ValueError):
+        # The driver's sentence may quote a piece of the password; so it is not passed on.
+        raise InvalidSetting(
+            "redis_url",
+            "argument",
+            "not a redis://, rediss:// or unix:// URL with options that redis-py knows",
+        ) from None
+    return pool
+
+
+class _Connection(Protocol):
+    """The part of redis-py's connection that is used here; its own annotations are incomplete."""
+
+    async def send_packed_command(self, command: bytes, check_health: bool) -> None: ...
+
+    async def read_response(self, *, disconnect_on_error: bool) -> object: ...
+
+    async def disconnect(self, nowait: bool) -> None: ...
+
+
+class _Pool(Protocol):
+    """The part of redis-py's pool that is used here."""
+
+    async def get_connection(self) -> _Connection: ...
+
+    async def release(self, connection: _Connection) -> None: ...
+
+    async def aclose(self) -> None: ...

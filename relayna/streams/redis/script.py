@@ -1,0 +1,64 @@
+"""Lua scripts: files beside this one, called by digest and loaded where a server does not know them.
+
+Owns loading and calling. What a script does, and what its keys and arguments are, is in its first lines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.resources import files
+
+from msgspec import Struct
+
+from relayna.errors import StoreRefused
+from relayna.streams.redis.client import Command, Reply, StoreClient
+from relayna.streams.redis.failures import Failed
+
+__all__ = ["Script", "ScriptCall", "load_script"]
+
+
+class ScriptCall(Struct, frozen=True, gc=False):
+    """What one call is given. All keys lie in one Cluster slot."""
+
+    keys: Sequence[bytes | str]
+    arguments: Sequence[bytes | str | int]
+
+
+class Script(Struct, frozen=True):
+    """A script's text and the digest by which servers remember it."""
+
+    source: str
+    digest: str
+
+    async def run(self, client: StoreClient, calls: Sequence[ScriptCall]) -> list[Reply]:
+        """Make all calls in one round trip, or two when the server had forgotten the script."""
+        answers = await client.exchange([_command("EVALSHA", self.digest, call) for call in calls])
+        forgotten = [index for index, answer in enumerate(answers) if _is_unknown_script(answer)]
+        if forgotten:
+            again = await client.exchange(
+                [_command("EVAL", self.source, calls[index]) for index in forgotten]
+            )
+            for index, answer in zip(forgotten, again, strict=True):
+                answers[index] = answer
+        return answers
+
+
+@lru_cache
+def load_script(name: str) -> Script:
+    """The script in the file `name` of this package."""
+    source = files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
+
+
+def _command(verb: str, script: str, call: ScriptCall) -> Command:
+    return (verb, script, len(call.keys), *call.keys, *call.arguments)
+
+
+def _is_unknown_script(answer: Reply) -> bool:
+    return (
+        isinstance(answer, Failed)
+        and isinstance(answer.error, StoreRefused)
+        and answer.error.problem.startswith("NOSCRIPT")
+    )

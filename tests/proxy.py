@@ -1,0 +1,62 @@
+"""A TCP proxy before a real server that can swallow replies: requests are carried out and never answered."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+from anyio.abc import SocketAttribute, SocketStream
+
+__all__ = ["CuttingProxy", "cutting_proxy"]
+
+
+class CuttingProxy:
+    """While `cutting`, a reply that comes back from the server is dropped and the connection with it."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.cutting = False
+        self.cuts = 0
+        self.url = ""
+        self._target = (host, port)
+
+    async def handle(self, client: SocketStream) -> None:
+        """Serve one connection."""
+        async with (
+            client,
+            await anyio.connect_tcp(*self._target) as server,
+            anyio.create_task_group() as both,
+        ):
+            both.start_soon(_forward, client, server, both.cancel_scope)
+            both.start_soon(self._forward_replies, server, client, both.cancel_scope)
+
+    async def _forward_replies(
+        self, server: SocketStream, client: SocketStream, scope: anyio.CancelScope
+    ) -> None:
+        async for chunk in server:
+            if self.cutting:
+                self.cuts += 1
+                break
+            await client.send(chunk)
+        scope.cancel()
+
+
+@asynccontextmanager
+async def cutting_proxy(host: str, port: int) -> AsyncIterator[CuttingProxy]:
+    """A proxy before the server at this address, listening while the context lasts."""
+    proxy = CuttingProxy(host, port)
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener:
+        proxy.url = f"redis://127.0.0.1:{listener.extra(SocketAttribute.local_port)}/0"
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(listener.serve, proxy.handle)
+            yield proxy
+            tasks.cancel_scope.cancel()
+
+
+async def _forward(source: SocketStream, target: SocketStream, scope: anyio.CancelScope) -> None:
+    try:
+        async for chunk in source:
+            await target.send(chunk)
+    except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+        pass  # the side that was cut
+    scope.cancel()
