@@ -1,0 +1,37 @@
+"""What an operator asks for: graphs, views, drawings, stores."""
+
+from __future__ import annotations
+
+from relayna.observability.builder import Histories, build_execution_graph
+from relayna.observability.dead_letter_service import DeadLetterNotFound, DLQService, DLQStore, RedisDLQStore
+from relayna.observability.graph_service import ExecutionGraphService
+from relayna.observability.mermaid import execution_graph_mermaid
+from relayna.observability.stores import (
+    ObservationStore,
+    PlainRecord,
+    RedisObservationStore,
+    RedisStatusStore,
+    StatusStore,
+    StreamView,
+    make_redis_observation_sink,
+)
+from relayna.observability.terminal import print_graph_table, print_graph_tree
+from relayna.observability.view import ExecutionView, build_execution_view
+from relayna.projections.graph import (
+    ExecutionGraph,
+    ExecutionGraphEdge,
+    ExecutionGraphNode,
+    ExecutionGraphSummary,
+    encode_graph,
+)
+
+__all__ = [
+    # the graph
+    "ExecutionGraph", "ExecutionGraphEdge", "ExecutionGraphNode", "ExecutionGraphService", "ExecutionGraphSummary",
+    "Histories", "build_execution_graph", "encode_graph",
+    # its drawings
+    "ExecutionView", "build_execution_view", "execution_graph_mermaid", "print_graph_table", "print_graph_tree",
+    # views over the streams
+    "DLQService", "DLQStore", "DeadLetterNotFound", "ObservationStore", "PlainRecord", "RedisDLQStore",
+    "RedisObservationStore", "RedisStatusStore", "StatusStore", "StreamView", "make_redis_observation_sink",
+]  # fmt: skip

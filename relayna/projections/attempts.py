@@ -6,18 +6,26 @@ Owns which events make an attempt, and which attempt a record without ids belong
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Final, TypeAlias
 
 from msgspec import Struct, field
 
 from relayna.events import (
     AggregationMessageReceived,
     Body,
+    ConsumerDeadLetterPublished,
+    ConsumerRetryScheduled,
+    DeadLetterRecorded,
+    DeliveryRepeated,
     EventsLost,
+    TaskHandlerFailed,
+    TaskMessageAcked,
     TaskMessageReceived,
     TaskResourceSampled,
     WorkflowMessageReceived,
+    WorkflowStageAcked,
+    WorkflowStageFailed,
 )
 from relayna.events.vocabulary import RECEIVED_TYPES
 from relayna.ids import AttemptId
@@ -25,10 +33,26 @@ from relayna.instants import Instant
 from relayna.projections.ordering import OrderKey, PlacedEvent
 from relayna.projections.outcomes import RUNNING, Outcome
 
-__all__ = ["Attempt", "Attempts", "gather_attempts", "lane_of"]
+__all__ = ["AGGREGATION", "Attempt", "Attempts", "DeliveryIdentity", "Line", "gather_attempts", "lane_of"]
 
-_AGGREGATION: Final = "aggregation"
+AGGREGATION: Final = "aggregation"
+"""The lane of aggregation deliveries."""
 _ANY: Final = ""
+
+_OF_TASKS_AND_STAGES: Final = (
+    TaskHandlerFailed,
+    TaskMessageAcked,
+    ConsumerRetryScheduled,
+    ConsumerDeadLetterPublished,
+    WorkflowStageAcked,
+    WorkflowStageFailed,
+)
+"""They are never told by a shard's consumer, which has words of its own."""
+_ABOUT_ATTEMPTS: Final = frozenset({DeadLetterRecorded, DeliveryRepeated, EventsLost})
+"""They name an attempt but are not told by it."""
+
+DeliveryIdentity: TypeAlias = tuple[str, str | None, int, int]
+"""What a delivery has in common with its redelivered copies: message, stage or queue, retry, replay."""
 
 
 class Attempt(Struct, kw_only=True, gc=False):
@@ -37,11 +61,15 @@ class Attempt(Struct, kw_only=True, gc=False):
     ref: str
     """The attempt's id; for records without ids, the id of the record that opened it."""
     key: OrderKey
-    """Place of its earliest known event."""
+    """Place of the event that opened it, else of its earliest known one."""
+    begun: Instant
+    """The raw time of that event."""
     lane: str
     """Records without ids belong to attempts of their own lane: `stage:NAME`, `aggregation` or any."""
     observed: bool
     """Its events carry its id; otherwise its parts are put together by time."""
+    only_told_of: bool = True
+    """Nothing that it told itself is here."""
     opened: PlacedEvent | None = None
     failed: PlacedEvent | None = None
     closings: list[PlacedEvent] = field(default_factory=list)
@@ -67,6 +95,32 @@ class Attempt(Struct, kw_only=True, gc=False):
         body = self.opened.event.body if self.opened else None
         return body if isinstance(body, RECEIVED_TYPES) else None
 
+    def identity(self) -> DeliveryIdentity | None:
+        """What it has in common with other deliveries of the same; none for a message without an id."""
+        received = self.received()
+        if received is None or received.message_id is None:
+            return None
+        place = getattr(received, "stage", None) or received.queue_name
+        return (received.message_id, place, received.retry_attempt, received.replay_count)
+
+
+class Line:
+    """Attempts in the order in which they began, found by time."""
+
+    def __init__(self) -> None:
+        self._begun: list[int] = []
+        self._members: list[Attempt] = []
+
+    def append(self, attempt: Attempt) -> None:
+        """One more, begun no earlier than those before."""
+        self._begun.append(attempt.key[0])
+        self._members.append(attempt)
+
+    def newest(self, time: int) -> Attempt | None:
+        """The last one begun by that corrected time."""
+        position = bisect.bisect_right(self._begun, time)
+        return self._members[position - 1] if position else None
+
 
 class Attempts:
     """A task's attempts in order, found by id or by time."""
@@ -74,7 +128,14 @@ class Attempts:
     def __init__(self, members: Iterable[Attempt]) -> None:
         self.members: Sequence[Attempt] = sorted(members, key=lambda attempt: attempt.key)
         self.by_ref = {attempt.ref: attempt for attempt in self.members}
-        self._lanes: dict[str, tuple[list[int], list[Attempt]]] = {}
+        self._all = Line()
+        self._of_tasks_and_stages = Line()
+        self._lanes: dict[str, Line] = {}
+        for attempt in self.members:
+            self._all.append(attempt)
+            if attempt.lane != AGGREGATION:
+                self._of_tasks_and_stages.append(attempt)
+            self._lanes.setdefault(attempt.lane, Line()).append(attempt)
 
     def with_id(self, attempt_id: AttemptId | None) -> Attempt | None:
         """The attempt of that id."""
@@ -82,39 +143,32 @@ class Attempts:
 
     def newest_begun(self, placed: PlacedEvent) -> Attempt | None:
         """The newest attempt begun by then that the record can belong to, by its lane."""
-        begun, members = self._lane(lane_of(placed.event.body))
-        position = bisect.bisect_right(begun, placed.key[0])
-        return members[position - 1] if position else None
+        lane, time = lane_of(placed.event.body), placed.key[0]
+        if lane == _ANY:
+            both = isinstance(placed.event.body, _OF_TASKS_AND_STAGES)
+            return (self._of_tasks_and_stages if both else self._all).newest(time)
+        if lane == AGGREGATION:
+            return self._in_lane(lane, time)
+        return self.newest_of_stage(lane.removeprefix("stage:"), Instant(time))
 
     def newest_of_stage(self, stage: str, time: Instant) -> Attempt | None:
-        """The newest attempt of that stage begun by that time."""
-        begun, members = self._lane(f"stage:{stage}")
-        position = bisect.bisect_right(begun, time)
-        return members[position - 1] if position else None
+        """The newest attempt begun by that time that is of this stage, or of none that is known."""
+        found = (self._in_lane(f"stage:{stage}", time), self._in_lane(_ANY, time))
+        return max((one for one in found if one), key=lambda attempt: attempt.key, default=None)
 
-    def _lane(self, lane: str) -> tuple[list[int], list[Attempt]]:
-        if lane not in self._lanes:
-            fits = _fits(lane)
-            members = [attempt for attempt in self.members if fits(attempt.lane)]
-            self._lanes[lane] = ([attempt.key[0] for attempt in members], members)
-        return self._lanes[lane]
-
-
-def _fits(lane: str) -> Callable[[str], bool]:
-    # When only one of record and attempt names a stage, they may belong together.
-    if lane == _ANY:
-        return lambda _: True
-    return lambda other: other in (lane, _ANY) if lane != _AGGREGATION else other == lane
+    def _in_lane(self, lane: str, time: int) -> Attempt | None:
+        line = self._lanes.get(lane)
+        return None if line is None else line.newest(time)
 
 
 def lane_of(body: Body) -> str:
     """Which attempts a record of this body can belong to."""
     name = type(body).__name__
     if name.startswith("Aggregation"):
-        return _AGGREGATION
+        return AGGREGATION
     stage = getattr(body, "stage", None)
     if stage is None and isinstance(body, WorkflowMessageReceived):
-        stage = getattr(body, "queue_name", None) or "unknown"
+        stage = body.queue_name or "unknown"
     return f"stage:{stage}" if stage else _ANY
 
 
@@ -122,24 +176,37 @@ def gather_attempts(ordered: Iterable[PlacedEvent]) -> Attempts:
     """The attempts of one task; `ordered` is its events in order."""
     found: dict[str, Attempt] = {}
     for placed in ordered:
-        envelope, body = placed.event.envelope, placed.event.body
-        opens = isinstance(body, RECEIVED_TYPES)
+        envelope = placed.event.envelope
         if envelope.attempt_id is None:
-            if opens:
-                found[placed.own_id] = Attempt(
-                    ref=placed.own_id, key=placed.key, lane=lane_of(body), observed=False, opened=placed
-                )
-            continue
-        if "@" in envelope.event_id:
-            continue  # told here about another task's attempt
-        attempt = found.get(envelope.attempt_id)
-        if attempt is None:
-            attempt = Attempt(ref=envelope.attempt_id, key=placed.key, lane=_ANY, observed=True)
-            found[attempt.ref] = attempt
-        if attempt.lane == _ANY:
-            attempt.lane = lane_of(body)
-        if envelope.seq is not None:
-            attempt.seqs.append(envelope.seq)
-        if opens and attempt.opened is None:
-            attempt.opened = placed
+            if isinstance(placed.event.body, RECEIVED_TYPES):
+                attempt = _first_seen(placed, placed.own_id, observed=False)
+                found[attempt.ref] = attempt
+                _open(attempt, placed)
+        elif "@" not in envelope.event_id:  # else it is told here about another task's attempt
+            known = found.get(envelope.attempt_id)
+            if known is None:
+                known = found[envelope.attempt_id] = _first_seen(placed, envelope.attempt_id, observed=True)
+            _take(known, placed)
     return Attempts(found.values())
+
+
+def _first_seen(placed: PlacedEvent, ref: str, *, observed: bool) -> Attempt:
+    return Attempt(ref=ref, key=placed.key, begun=placed.time, lane=_ANY, observed=observed)
+
+
+def _take(attempt: Attempt, placed: PlacedEvent) -> None:
+    body, seq = placed.event.body, placed.event.envelope.seq
+    if seq is not None:
+        attempt.seqs.append(seq)
+    if type(body) not in _ABOUT_ATTEMPTS:
+        attempt.only_told_of = False
+    if attempt.opened is None:
+        if isinstance(body, RECEIVED_TYPES):
+            _open(attempt, placed)
+        elif attempt.lane == _ANY:
+            attempt.lane = lane_of(body)
+
+
+def _open(attempt: Attempt, placed: PlacedEvent) -> None:
+    attempt.opened, attempt.key, attempt.begun = placed, placed.key, placed.time
+    attempt.lane, attempt.only_told_of = lane_of(placed.event.body), False

@@ -11,6 +11,7 @@ from msgspec import Struct, field
 from relayna.events import RecordedEvent
 from relayna.events.codec import decode_recorded, encode_recorded
 from relayna.events.history import RecordWarning, StreamFact
+from relayna.events.sanitise import storable_text
 from relayna.ids import EventId, TaskId, own_event_id, stream_position
 from relayna.projections.projection import Item
 
@@ -41,14 +42,14 @@ class _Snapshot(Struct, array_like=True):
 
 
 def initial(root: TaskId) -> ExecutionState:
-    """Nothing known yet."""
-    return ExecutionState(root=root)
+    """Nothing known yet. An id that no record can hold is asked for as records would hold it."""
+    return ExecutionState(root=TaskId(storable_text(root)))
 
 
 def apply(state: ExecutionState, item: Item) -> None:
     """Take one event, stream fact or warning in."""
     if not isinstance(item, RecordedEvent):
-        records = _records(state, item.task_id)
+        records = _records(state, TaskId(storable_text(item.task_id)))
         (records.facts if isinstance(item, StreamFact) else records.warnings).add(item)  # type: ignore[arg-type]
         return
     records = state.tasks.get(item.envelope.task_id) or _records(state, item.envelope.task_id)
@@ -64,7 +65,7 @@ def snapshot(state: ExecutionState) -> bytes:
         task_id: (
             sorted(encode_recorded(event) for event in records.events.values()),
             sorted(records.disputed),
-            sorted(records.facts, key=lambda fact: (fact.name, fact.value or "")),
+            sorted(records.facts, key=lambda fact: (fact.name, fact.value is not None, fact.value or "")),
             sorted(records.warnings, key=lambda warning: (warning.code, warning.detail)),
         )
         for task_id, records in sorted(state.tasks.items())
@@ -91,18 +92,20 @@ def _records(state: ExecutionState, task_id: TaskId) -> TaskRecords:
 
 
 def _kept(records: TaskRecords, own_id: EventId, one: RecordedEvent, other: RecordedEvent) -> RecordedEvent:
-    if one.envelope == other.envelope and one.body == other.body:
-        return min(one, other, key=_place)
-    records.disputed.add(own_id)
+    # Compared as bytes: to Python 1, 1.0 and True are equal, and NaN is not equal to itself.
+    if _fact(one) != _fact(other):
+        records.disputed.add(own_id)
     # Neither is known to be right; the choice must not depend on which came first.
-    return min(one, other, key=_canonical_bytes)
+    return min(one, other, key=_rank)
 
 
-def _place(event: RecordedEvent) -> tuple[int, int, int, int]:
-    milliseconds, counter = stream_position(event.stream_id)
-    return (event.first_append_ms or 0, milliseconds, counter, event.index)
+def _fact(event: RecordedEvent) -> bytes:
+    """What is told, whoever tells it and when: a redelivered carrier tells the same fact again."""
+    return msgspec.msgpack.encode((type(event.body).__name__, event.body), order="sorted")
 
 
-def _canonical_bytes(event: RecordedEvent) -> tuple[bytes, tuple[int, int, int, int]]:
+def _rank(event: RecordedEvent) -> tuple[bytes, tuple[int, int, int, int], bytes]:
     said = msgspec.msgpack.encode((type(event.body).__name__, event.envelope, event.body), order="sorted")
-    return said, _place(event)
+    milliseconds, counter = stream_position(event.stream_id)
+    place = (event.first_append_ms or 0, milliseconds, counter, event.index)
+    return said, place, encode_recorded(event)  # maps may spell the same with their keys in another order

@@ -1,19 +1,20 @@
 """The order of a task's events: by corrected time, causal depth and id.
 
 The corrected time of an event is the greatest of its own, that of its cause and that of the event before
-it in its attempt, so an effect never comes before its cause, however wrong the clocks are. Owns the rule;
-looks at ids and times only.
+it in its attempt, so an effect never comes before its cause, however wrong the clocks are. A delivery that
+says it was handed out before comes after the same delivery's earlier one likewise. Owns the rule.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import TypeAlias
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 
 from relayna.events import RecordedEvent
+from relayna.events.vocabulary import RECEIVED_TYPES
 from relayna.ids import AttemptId, EventId, own_event_id
 from relayna.instants import Instant
 
@@ -21,6 +22,8 @@ __all__ = ["OrderKey", "PlacedEvent", "in_causal_order"]
 
 OrderKey: TypeAlias = tuple[int, int, str]
 """Corrected time in microseconds, causal depth, own id: compares as the events happened."""
+
+_RECEIVED: Final = frozenset(RECEIVED_TYPES)
 
 
 class PlacedEvent(Struct, frozen=True, gc=False):
@@ -42,7 +45,7 @@ class PlacedEvent(Struct, frozen=True, gc=False):
 
 def in_causal_order(events: Mapping[EventId, RecordedEvent]) -> tuple[list[PlacedEvent], bool]:
     """All events in order, and whether causes ran in a circle (then the circle is cut at its earliest event)."""
-    before = _previous_in_attempt(events)
+    before = _previous_delivery(events) | _previous_in_attempt(events)
     start = sorted(events, key=lambda own_id: (events[own_id].envelope.timestamp, own_id))
     walk = _Walk(events, before)
     for own_id in start:
@@ -64,6 +67,28 @@ def _previous_in_attempt(events: Mapping[EventId, RecordedEvent]) -> dict[EventI
         members.sort()
         for (_, earlier), (_, later) in pairwise(members):
             before[later] = earlier
+    return before
+
+
+def _previous_delivery(events: Mapping[EventId, RecordedEvent]) -> dict[EventId, EventId]:
+    """Workers' clocks may disagree on which of two came first; the broker's count and mark do not."""
+    deliveries: dict[tuple[Any, ...], list[tuple[int, bool, int, EventId]]] = {}  # Any: fields of the body
+    for own_id, event in events.items():
+        if type(event.body) in _RECEIVED:
+            body: Any = event.body  # Any: one of RECEIVED_TYPES
+            if body.message_id is not None:
+                place = getattr(body, "stage", None) or body.queue_name
+                delivery = (type(body), body.message_id, place, body.retry_attempt, body.replay_count)
+                again = (body.delivery_count or 0, body.redelivered, event.envelope.timestamp, own_id)
+                deliveries.setdefault(delivery, []).append(again)
+    before: dict[EventId, EventId] = {}
+    for members in deliveries.values():
+        members.sort()
+        for earlier, later in pairwise(members):
+            if earlier[:2] < later[:2]:
+                before[later[3]] = earlier[3]
+            elif earlier[3] in before:
+                before[later[3]] = before[earlier[3]]
     return before
 
 

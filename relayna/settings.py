@@ -1,0 +1,129 @@
+"""Settings, read once at the edge: file < environment < argument.
+
+Owns their names, defaults and checks, and the only reading of the environment. A wrong value is reported
+with the setting's name and where it came from. Nothing is read on import.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from relayna.errors import InvalidSetting
+
+__all__ = ["EffectiveSettings", "Settings", "load_settings", "masked"]
+
+_ENVIRONMENT_PREFIX: Final = "RELAYNA_"
+_FILE_VARIABLE: Final = "RELAYNA_CONFIG"
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the command line and the service run with. Each is `RELAYNA_<NAME>` in the environment."""
+
+    redis_url: str | None = None
+    """Where the streams are: redis://, rediss:// or unix://."""
+    prefix: str = "relayna"
+    """The first part of every key."""
+    tenant: str = "default"
+    """Whose tasks are read and written."""
+    shard_count: int = 64
+    """Over how many shards the prefix is laid out; fixed once it is used."""
+    retention_seconds: int = 604_800
+    """How long a task's stream is kept after its last event."""
+    host: str = "127.0.0.1"
+    """Where `relayna serve` listens."""
+    port: int = 8765
+    redact_keys: tuple[str, ...] = ()
+    """Words that mark keys of free-form maps whose values are hidden before they are stored."""
+
+
+class EffectiveSettings(Struct, frozen=True, kw_only=True):
+    """The settings, and where each value came from."""
+
+    settings: Settings
+    sources: dict[str, str]
+    """By name: `default`, `file PATH`, `environment RELAYNA_…` or `argument`."""
+
+
+def load_settings(
+    arguments: Mapping[str, Any] | None = None,  # Any: None means not given
+    *,
+    environment: Mapping[str, str] | None = None,
+    file: Path | None = None,
+) -> EffectiveSettings:
+    """Bring the three sources together. Raises `InvalidSetting`.
+
+    `environment` is the process's own unless given; `file` is a TOML file, by default the one that
+    `RELAYNA_CONFIG` names.
+    """
+    environment = os.environ if environment is None else environment
+    if file is None and environment.get(_FILE_VARIABLE):
+        file = Path(environment[_FILE_VARIABLE])
+    values: dict[str, Any] = {}  # Any: checked below
+    sources = dict.fromkeys(Settings.__struct_fields__, "default")
+    for name, value in _from_file(file).items():
+        if name not in sources:
+            raise InvalidSetting(
+                name, f"file {file}", f"there is no such setting; there are {', '.join(sources)}"
+            )
+        values[name], sources[name] = value, f"file {file}"
+    for name in sources:
+        variable = _ENVIRONMENT_PREFIX + name.upper()
+        if environment.get(variable):
+            values[name], sources[name] = environment[variable], f"environment {variable}"
+    for name, value in (arguments or {}).items():
+        if value is not None:
+            values[name], sources[name] = value, "argument"
+    return EffectiveSettings(settings=_checked(values, sources), sources=sources)
+
+
+def masked(name: str, value: object) -> str:
+    """A value as it may be shown: credentials of URLs are hidden.
+
+    >>> masked("redis_url", "redis://user:secret@cache:6379/0")
+    'redis://***@cache:6379/0'
+    """
+    text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    scheme, separator, rest = text.partition("://")
+    if name.endswith("_url") and separator and "@" in rest:
+        return f"{scheme}://***@{rest.rpartition('@')[2]}"
+    return text
+
+
+def _from_file(file: Path | None) -> dict[str, Any]:  # Any: whatever TOML holds
+    if file is None:
+        return {}
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidSetting("config", f"file {file}", f"cannot be read: {error}") from error
+
+
+def _checked(values: Mapping[str, Any], sources: Mapping[str, str]) -> Settings:
+    converted: dict[str, Any] = {}  # Any: of the field's type
+    for field in msgspec.structs.fields(Settings):
+        if field.name not in values:
+            continue
+        value = values[field.name]
+        if field.name == "redact_keys" and isinstance(value, str):
+            value = [word.strip() for word in value.split(",") if word.strip()]
+        try:
+            converted[field.name] = msgspec.convert(value, field.type, strict=False)
+        except msgspec.ValidationError as error:
+            raise InvalidSetting(field.name, sources[field.name], str(error)) from error
+    settings = Settings(**converted)
+    for name, least, most in (
+        ("port", 0, 65_535),
+        ("retention_seconds", 1, 2**31),
+        ("shard_count", 1, 16_384),
+    ):
+        if not least <= getattr(settings, name) <= most:
+            problem = f"{getattr(settings, name)} is not between {least} and {most}"
+            raise InvalidSetting(name, sources[name], problem)
+    return settings
