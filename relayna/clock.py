@@ -14,7 +14,7 @@ import anyio
 
 from relayna.instants import Instant
 
-__all__ = ["Clock", "FrozenClock", "SystemClock"]
+__all__ = ["Clock", "FrozenClock", "SkewedClock", "SystemClock"]
 
 _NEW_YEAR_2026 = Instant(1_767_225_600_000_000)
 
@@ -39,6 +39,22 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Return after `seconds`."""
         await anyio.sleep(seconds)
+
+
+class SkewedClock:
+    """Another clock, seen from a machine that is off by some seconds."""
+
+    def __init__(self, clock: Clock, *, seconds: float) -> None:
+        self._clock = clock
+        self._offset = round(seconds * 1_000_000)
+
+    def now(self) -> Instant:
+        """The wall clock as that machine shows it."""
+        return Instant(self._clock.now() + self._offset)
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after `seconds`: a wrong clock still runs at the right speed."""
+        await self._clock.sleep(seconds)
 
 
 class FrozenClock:

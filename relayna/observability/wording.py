@@ -6,6 +6,7 @@ What it returns may hold any text of the user's: whoever shows it makes it safe.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -111,10 +112,8 @@ def exception_words(node: ExecutionGraphNode) -> str | None:
 
 
 def evidence_words(edge: ExecutionGraphEdge | None) -> str | None:
-    """How the place of a node is known, when it is not known from recorded ids."""
-    if edge is None or edge.annotations.get("evidence") != "inferred":
-        return None
-    return f"inferred by {edge.annotations.get('rule') or 'an unnamed rule'}"
+    """One word when the place of a node is not known from recorded ids; `remarks` tell by which rules."""
+    return "inferred" if edge is not None and _is_inferred(edge) else None
 
 
 def fold_words(fold: Fold) -> str:
@@ -135,13 +134,17 @@ def reasons(graph: ExecutionGraph) -> list[str]:
 
 
 def remarks(graph: ExecutionGraph) -> dict[str, list[str]]:
-    """What a reader must not miss, by heading: anomalies, what is missing, warnings, what was cut."""
+    """What a reader must not miss, by heading: anomalies, what is missing, inferred, doubtful or cut."""
     notes = graph.annotations
     odd = [f"{', '.join(anomalies(node))}: {node_name(node)}" for node in graph.nodes if anomalies(node)]
+    rules = Counter(str(edge.annotations.get("rule")) for edge in graph.edges if _is_inferred(edge))
     cut = notes.get("truncated")
     sections = {
         "Anomalies": odd,
         "Missing": [_record_words(gap, "reason") for gap in _items(notes.get("gaps"))],
+        "Inferred": [
+            f"{count:,} of {len(graph.edges):,} edges by {rule}" for rule, count in rules.most_common()
+        ],
         "Warnings": [_record_words(warning, "code") for warning in _items(notes.get("warnings"))],
         "Cut": [
             _record_words({"reason": name, **_mapping(why)}, "reason") for name, why in _mapping(cut).items()
@@ -149,6 +152,10 @@ def remarks(graph: ExecutionGraph) -> dict[str, list[str]]:
         or (["more is known than this graph holds"] if cut else []),
     }
     return {heading: _first(lines) for heading, lines in sections.items() if lines}
+
+
+def _is_inferred(edge: ExecutionGraphEdge) -> bool:
+    return edge.annotations.get("evidence") == "inferred"
 
 
 def _first(lines: list[str]) -> list[str]:

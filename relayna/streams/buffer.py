@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import sys
 import threading
+from typing import Final
 
 from relayna.streams.held import VITAL_TYPES, HeldEvent
 
@@ -23,6 +24,9 @@ class Admission(enum.Enum):
     """Held, and the flusher asked to be woken at this point."""
     FULL = "full"
     """There is no room for it."""
+
+
+_HELD: Final = Admission.HELD  # the way of nearly every event; an enum's members are slow to look up
 
 
 class Buffer:
@@ -75,17 +79,15 @@ class Buffer:
         size = len(event.data)
         with self._lock:
             events, held_bytes = self._held_events + 1, self._held_bytes + size
-            if (events > self._max_events or held_bytes > self._max_bytes) and not (
-                event.event_type in VITAL_TYPES
-                and events <= 2 * self._max_events
-                and held_bytes <= 2 * self._max_bytes
+            if (events > self._max_events or held_bytes > self._max_bytes) and not self._is_worth_it(
+                event, events, held_bytes
             ):
                 return Admission.FULL
             self._held_events, self._held_bytes = events, held_bytes
             self._fresh.append(event)
             self._fresh_bytes += size
             if len(self._fresh) < self._due_events and self._fresh_bytes < self._due_bytes:
-                return Admission.HELD
+                return _HELD
             self._due_events = self._due_bytes = sys.maxsize  # once is enough
             return Admission.HELD_AND_DUE
 
@@ -109,3 +111,10 @@ class Buffer:
             reached = len(self._fresh) >= events or self._fresh_bytes >= size
             self._due_events, self._due_bytes = (sys.maxsize, sys.maxsize) if reached else (events, size)
             return reached
+
+    def _is_worth_it(self, event: HeldEvent, events: int, held_bytes: int) -> bool:
+        return (
+            event.event_type in VITAL_TYPES
+            and events <= 2 * self._max_events
+            and held_bytes <= 2 * self._max_bytes
+        )

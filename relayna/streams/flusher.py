@@ -81,7 +81,6 @@ class Flusher:
         self._bringing_back = False
         self._opened = asyncio.Event()
         self._opening_error: Exception | None = None
-        self._log_is_open = False
         self._scope = anyio.CancelScope()  # its deadline comes with the end
         # A task of its own, not of a task group: several users enter the recorder from different
         # tasks and leave in any order, so none of them can be the group's host.
@@ -134,9 +133,11 @@ class Flusher:
             await asyncio.wait([self._task])
 
     async def _run(self) -> None:
+        log_is_open = False
         try:
             with self._scope:
-                if await self._open():
+                log_is_open = await self._open()
+                if log_is_open:
                     await self._carry()
         except Exception:
             # Told where operators look: recording must not fail those who record.
@@ -145,7 +146,7 @@ class Flusher:
             self._opened.set()
             if self._opening_error is None:
                 self._give_up_the_rest()
-            if self._log_is_open:
+            if log_is_open:
                 await self._close_log()
 
     async def _open(self) -> bool:
@@ -161,7 +162,6 @@ class Flusher:
                     return False
                 _logger.exception("The log cannot be opened; recording goes on in memory")
             else:
-                self._log_is_open = True
                 self._failures = 0
                 self._opened.set()
                 return True
@@ -235,11 +235,10 @@ class Flusher:
             self._may_confess = True
         elif settlement.store_failed:
             self._failures += 1
-        for frame in settlement.stored:
-            self._buffer.release(len(frame.events), frame.size)
-            sources = Counter(SOURCES[event.event_type] for event in frame.events)
-            for source, count in sources.items():
-                self._counters.increment("relayna_records_total", count, source=source, outcome="stored")
+        events = [event for frame in settlement.stored for event in frame.events]
+        self._buffer.release(len(events), sum(frame.size for frame in settlement.stored))
+        for source, count in Counter([SOURCES[event.event_type] for event in events]).items():
+            self._counters.increment("relayna_records_total", count, source=source, outcome="stored")
         self._give_up(settlement.given_up, "refused")
 
     def _bring_back_later(self, timers: TaskGroup) -> None:
@@ -285,6 +284,7 @@ class Flusher:
             write_last_resort(confession, "closed", self._tenant)
         self._lanes.add(*self._buffer.take())
         self._give_up(self._lanes, "closed")
+        self._promises.settle(stored=self._buffer.taken, hopeful=self._buffer.taken)
         self._buffer.wake_at(1, 1)  # what comes now comes too late: the recorder says so
 
     async def _close_log(self) -> None:

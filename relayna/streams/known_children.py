@@ -25,11 +25,18 @@ class KnownChildren:
     def is_new(self, parent: TaskId, child: TaskId) -> bool:
         """Whether this is the first that is heard of the child; from now on it is known."""
         pair = (parent, child)
+        try:
+            self._seen.move_to_end(
+                pair
+            )  # one step of the interpreter: what nearly every call does needs no lock
+        except KeyError:
+            return self._remember(pair)
+        return False
+
+    def _remember(self, pair: tuple[TaskId, TaskId]) -> bool:
         with self._lock:
-            if pair in self._seen:
-                self._seen.move_to_end(pair)
-                return False
+            is_new = pair not in self._seen  # another thread may have come first
             self._seen[pair] = None
             if len(self._seen) > self._most:
                 self._seen.popitem(last=False)
-            return True
+            return is_new

@@ -6,7 +6,6 @@ is told from the trouble of the store. Belongs to the flusher's task; waits for 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct, field
@@ -39,7 +38,7 @@ class PendingFrame(Struct, eq=False):
 
 
 class _Lane(Struct, eq=False):
-    frames: deque[PendingFrame] = field(default_factory=deque)
+    frames: list[PendingFrame]
     aside: bool = False
     refused_at: int | None = None
     """How many frames the log had taken when it last refused this lane's first one."""
@@ -87,13 +86,15 @@ class Lanes:
         """Put events, of which the first has this position, at the end of their tasks' lanes."""
         for index, event in enumerate(events):
             lane = self._lanes.get(event.task_id)
-            if lane is None:
-                lane = self._lanes[event.task_id] = _Lane()
-            frame = lane.frames[-1] if lane.frames else None
-            if frame is None or not self._fits(frame, event):
+            if lane is None or not self._fits(lane.frames[-1], event):
                 frame = PendingFrame(event.task_id, event.topology_kind, position + index)
-                lane.frames.append(frame)
-            frame.topology_kind = frame.topology_kind or event.topology_kind
+                if lane is None:
+                    self._lanes[event.task_id] = _Lane([frame])
+                else:
+                    lane.frames.append(frame)
+            else:
+                frame = lane.frames[-1]
+                frame.topology_kind = frame.topology_kind or event.topology_kind
             frame.events.append(event)
             frame.size += len(event.data)
 
@@ -160,10 +161,10 @@ class Lanes:
 
     def _appended(self, frame: PendingFrame) -> None:
         lane = self._lanes.pop(frame.task_id)
-        lane.frames.popleft()
+        del lane.frames[0]
         self._taken += 1
         if lane.frames:  # after the lanes of others
-            self._lanes[frame.task_id] = _Lane(frames=lane.frames)
+            self._lanes[frame.task_id] = _Lane(lane.frames)
 
     def _refused(self, lane: _Lane, taken_before: int) -> None:
         # A store that is full or loading refuses everything: a refusal speaks against a task only

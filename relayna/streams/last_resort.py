@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from relayna.events import decode_frame, encode_frame, to_plain
+from relayna.events import Opaque, decode_frame, encode_frame, to_plain
 from relayna.ids import Tenant
 from relayna.streams.held import HeldEvent
 from relayna.streams.log import START
@@ -30,8 +30,7 @@ def write_last_resort(event: HeldEvent, reason: str, tenant: Tenant) -> None:
 def last_resort_line(event: HeldEvent, reason: str, tenant: Tenant) -> str:
     """`{"relayna": "event_not_stored", "reason", "tenant", "task_id", "topology_kind", "event"}`.
 
-    An event that has no plain form (its time is beyond the calendar) comes as `data`, its stored bytes in
-    base64, instead.
+    An event that cannot be read back comes as `data` instead: its stored bytes in base64.
     """
     line: dict[str, Any] = {  # Any: what JSON holds
         "relayna": "event_not_stored",
@@ -42,8 +41,8 @@ def last_resort_line(event: HeldEvent, reason: str, tenant: Tenant) -> str:
     }
     payload = encode_frame(event.task_id, None, None, [event.data])
     decoded = decode_frame(payload, task_id=event.task_id, stream_id=START).events[0]
-    try:
-        line["event"] = to_plain(decoded)
-    except (OverflowError, ValueError):
+    if isinstance(decoded.body, Opaque):
         line["data"] = base64.b64encode(event.data).decode()
+    else:
+        line["event"] = to_plain(decoded)
     return msgspec.json.encode(line).decode()

@@ -35,6 +35,7 @@ from relayna.streams.sink import Durability
 
 __all__ = ["Recorder"]
 
+_HELD = Admission.HELD
 _logger = logging.getLogger("relayna.recorder")
 
 
@@ -200,7 +201,7 @@ class Recorder:
 
     def _keep(self, held: HeldEvent) -> None:
         admission = self._buffer.put(held)
-        if admission is Admission.HELD:
+        if admission is _HELD:
             return
         if admission is Admission.HELD_AND_DUE:
             self._wake()

@@ -72,12 +72,10 @@ def ending(
 
 
 def _final_status(body: Body, terminal_statuses: Collection[str]) -> str | None:
-    if isinstance(body, DEAD_LETTER_TYPES):
-        return "dead_lettered"
-    if not isinstance(body, STATUS_TYPES):
-        return None
-    status: object = body.status
-    return status if isinstance(status, str) and status in terminal_statuses else None
+    if isinstance(body, STATUS_TYPES):
+        status: object = body.status
+        return status if isinstance(status, str) and status in terminal_statuses else None
+    return "dead_lettered" if isinstance(body, DEAD_LETTER_TYPES) else None
 
 
 def _in_parent(

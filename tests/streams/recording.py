@@ -17,7 +17,17 @@ from relayna.streams.backoff import Backoff
 from relayna.streams.log import Log
 from relayna.streams.recorder import Recorder
 
-__all__ = ["ATTEMPT", "NOW", "CountedSignals", "ObservedClock", "event_ids", "make_recorder", "said", "sampled", "status"]
+__all__ = [
+    "ATTEMPT",
+    "NOW",
+    "CountedSignals",
+    "ObservedClock",
+    "event_ids",
+    "make_recorder",
+    "said",
+    "sampled",
+    "status",
+]
 
 NOW = Instant(1_767_225_600_000_000)
 ATTEMPT = AttemptId("00000000000000aa")
@@ -96,7 +106,7 @@ def sampled(seq: int, *, task: str = "order", **envelope: Any) -> Event:
 
 def status(text: str, *, task: str = "order", **envelope: Any) -> Event:
     """A status, which must not be shed."""
-    return said(StatusPublished(status=text), task=task, event_id=f"{task}.{text}", **envelope)
+    return said(StatusPublished(status=text), task=task, **{"event_id": f"{task}.{text}", **envelope})
 
 
 async def event_ids(recorder: Recorder, task: str = "order") -> list[str]:

@@ -114,9 +114,7 @@ def test_a_tenant_that_cannot_be_in_a_key_is_refused() -> None:
         Recorder(MemoryLog(), tenant="a~b")
 
 
-@pytest.mark.parametrize(
-    "limits", [{"flush_events": 5}, {"flush_bytes": 300}], ids=["events", "bytes"]
-)
+@pytest.mark.parametrize("limits", [{"flush_events": 5}, {"flush_bytes": 300}], ids=["events", "bytes"])
 async def test_a_full_batch_is_flushed_unasked(limits: dict[str, int]) -> None:
     log = FaultyLog()
     async with make_recorder(log, **limits) as recorder:
@@ -269,7 +267,9 @@ async def test_what_is_no_event_is_counted(nonsense: Any) -> None:
             cause=odd_values,
             parent_task_id=odd_values,
         ),
-        body=st.builds(StatusPublished, status=odd_values, meta=odd_values) | st.builds(TaskMessageAcked) | odd_values,
+        body=st.builds(StatusPublished, status=odd_values, meta=odd_values)
+        | st.builds(TaskMessageAcked)
+        | odd_values,
     ),
     kind=odd_values,
 )

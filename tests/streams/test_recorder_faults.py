@@ -8,7 +8,17 @@ import logging
 import anyio
 import pytest
 from streams.faulty_log import FaultyLog
-from streams.recording import ATTEMPT, NOW, CountedSignals, ObservedClock, event_ids, make_recorder, said, sampled, status
+from streams.recording import (
+    ATTEMPT,
+    NOW,
+    CountedSignals,
+    ObservedClock,
+    event_ids,
+    make_recorder,
+    said,
+    sampled,
+    status,
+)
 
 from relayna.events import EventsLost, TaskMessageAcked
 from relayna.ids import TaskId
@@ -20,6 +30,9 @@ from relayna.streams.replay import replay
 from relayna.streams.sink import Durability
 
 pytestmark = pytest.mark.anyio
+
+
+STORED = "relayna_records_total{outcome=stored,source=observation}"
 
 
 async def seqs(recorder: Recorder, task: str = "order") -> list[int | None]:
@@ -103,18 +116,33 @@ async def test_a_refused_task_is_given_up_and_others_go_on(caplog: pytest.LogCap
         seq = 0
         while not signals["relayna_records_dropped_total{reason=refused}"]:
             recorder.record(sampled(seq))
-            assert await recorder.durable(budget_seconds=60) is not Durability.STORED
+            assert await recorder.durable(budget_seconds=0) is not Durability.STORED
             seq += 1
+            await log.until(lambda stored=seq: signals[STORED] == stored)  # type: ignore[misc]
         assert await seqs(recorder) == list(range(seq))
         log.refused.clear()
-        recorder.record(sampled(seq))
-        await recorder.durable(budget_seconds=60)
+        assert await recorder.durable(budget_seconds=60) is Durability.LOST
         [confession] = await recorder.read(TaskId("poisoned"))
     assert confession.body == EventsLost(
         seq_ranges=((0, 1),), count=2, reason="refused", outcome="TaskMessageAcked"
     )
     lines = [json.loads(record.message) for record in caplog.records]
     assert [line["event"]["event_id"] for line in lines] == [f"{ATTEMPT}.0", f"{ATTEMPT}.1"]
+
+
+async def test_nobody_waits_for_a_task_that_is_refused_again_and_again() -> None:
+    log = FaultyLog()
+    log.refused = {"poisoned"}
+    async with make_recorder(log, close_deadline=0.01) as recorder:
+        recorder.record(sampled(0, task="poisoned"))
+        for seq in range(2):
+            recorder.record(sampled(seq))
+            await recorder.durable(budget_seconds=0)
+            await log.until(lambda: recorder.buffered_events == 1)
+        recorder.record(sampled(2))
+        with anyio.fail_after(10):
+            assert await recorder.durable(budget_seconds=3_600) is Durability.PENDING
+        assert await seqs(recorder) == [0, 1, 2]
 
 
 async def test_a_refused_confession_is_not_confessed_in_turn(caplog: pytest.LogCaptureFixture) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -250,5 +251,7 @@ def test_a_forked_child_holds_nothing_of_its_parents_and_has_a_name_of_its_own()
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         assert recorder.buffered_events == 1 and recorder.producer == name
     """
-    tests = str(__import__("pathlib").Path(__file__).parents[1])
-    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, env={"PYTHONPATH": tests})
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], check=True, env={**os.environ, "PYTHONPATH": path}
+    )

@@ -144,8 +144,6 @@ def test_references_leave_no_references(event: Event) -> None:
 )
 def test_odd_values_raise_nothing(ids: tuple[Any, ...], status: Any, meta: Any) -> None:
     event_id, task_id, parent, cause = ids
-    envelope = Envelope(
-        event_id=event_id, timestamp=NOW, task_id=task_id, parent_task_id=parent, cause=cause
-    )
+    envelope = Envelope(event_id=event_id, timestamp=NOW, task_id=task_id, parent_task_id=parent, cause=cause)
     event = Event(envelope=envelope, body=StatusPublished(status=status, meta=meta))
     assert len(references(event, "p1")) <= 2

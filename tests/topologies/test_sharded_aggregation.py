@@ -41,8 +41,8 @@ def test_each_shard_has_its_queue(sharded: Callable[..., Topology]) -> None:
 @both
 def test_children_of_one_parent_meet_in_one_shard(sharded: Callable[..., Topology]) -> None:
     topology = sharded(shard_count=8)
-    assert aggregation_shard(topology, "order-7") == 2
-    assert aggregation_route(topology, "order-7") == Route("status", "aggregation.2")
+    assert aggregation_shard(topology, "order-7") == 7
+    assert aggregation_route(topology, "order-7") == Route("status", "aggregation.7")
 
 
 def test_tasks_go_as_without_aggregation() -> None:

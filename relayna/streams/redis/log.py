@@ -14,7 +14,7 @@ from typing import Self
 import anyio
 from redis.asyncio import Redis
 
-from relayna.errors import InvalidSetting, ShardCountMismatch, StoreRefused, StoreUnreachable
+from relayna.errors import InvalidSetting, LogNotOpen, ShardCountMismatch, StoreRefused
 from relayna.ids import StreamId
 from relayna.signals import Counters, IgnoredCounters
 from relayna.streams.keys import DEFAULT_PREFIX, DEFAULT_SHARD_COUNT, KeyGrammar
@@ -172,8 +172,8 @@ class RedisLog:
             raise self._not_open()
         return self._open[1]
 
-    def _not_open(self) -> StoreUnreachable:
-        return StoreUnreachable(self.url, "this log is not open; enter it first (async with log)")
+    def _not_open(self) -> LogNotOpen:
+        return LogNotOpen(self.url, "this log is not open; enter it first (async with log)")
 
     def _page_commands(self, wanted: StreamRange) -> list[tuple[bytes | str | int, ...]]:
         stream = self._keys.events(wanted.address)

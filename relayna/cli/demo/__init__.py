@@ -1,0 +1,1 @@
+"""The demonstration: real consumers handle real messages, and what they record is drawn."""

@@ -1,0 +1,97 @@
+"""`relayna demo`: see in a minute what relayna shows, with nothing else installed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import anyio
+import click
+import msgspec
+
+from relayna.cli.demo.scenarios import FAILING, SCENARIOS, play_all
+from relayna.cli.output import console
+from relayna.cli.serving import listening_socket, serve_app
+from relayna.observability.graph_service import ExecutionGraphService
+from relayna.observability.terminal import print_graph_tree
+from relayna.projections.graph import ExecutionGraph
+from relayna.settings import Settings, load_settings
+from relayna.streams.embedded import EmbeddedServer
+from relayna.streams.redis import RedisLog
+
+__all__ = ["command"]
+
+_PREFIX: Final = "relayna-demo"
+_RETENTION_SECONDS: Final = 3_600
+
+
+@click.command("demo")
+@click.option("--once", is_flag=True, help="Play, draw and exit instead of serving the API.")
+@click.option("--json", "as_json", is_flag=True, help="Print the graphs as one JSON object.")
+@click.option(
+    "--keep",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep the server's data there.",
+)
+def command(*, once: bool, as_json: bool, keep: Path | None) -> int:
+    """Play all topologies through real consumers, draw one failing run and serve the API until Ctrl-C.
+
+    Starts a Valkey or Redis of its own, unless RELAYNA_REDIS_URL names one.
+    """
+    settings = load_settings().settings
+    anyio.run(_demo, settings, once, as_json, keep)
+    return 0
+
+
+async def _demo(settings: Settings, once: bool, as_json: bool, keep: Path | None) -> None:
+    async with _store_url(settings, keep) as url:
+        log = RedisLog(url, prefix=_PREFIX, retention_seconds=_RETENTION_SECONDS)
+        async with log:
+            service = ExecutionGraphService(log=log, retention_seconds=_RETENTION_SECONDS)
+            graphs = await play_all(log, service)
+            if as_json:
+                sys.stdout.buffer.write(msgspec.json.encode({"graphs": graphs}) + b"\n")
+                sys.stdout.flush()
+            else:
+                _show(graphs)
+            if not once:
+                await _serve(settings, url, log, service)
+
+
+@asynccontextmanager
+async def _store_url(settings: Settings, keep: Path | None) -> AsyncIterator[str]:
+    if settings.redis_url is not None:
+        yield settings.redis_url
+        return
+    async with EmbeddedServer(data_directory=keep) as server:
+        yield server.url
+
+
+def _show(graphs: dict[str, ExecutionGraph]) -> None:
+    out = console()
+    out.print(f"{FAILING.task_id}: {FAILING.story}.\n", soft_wrap=True)
+    print_graph_tree(graphs[FAILING.name], out)
+    out.print("\nPlayed through real consumers, recorded and replayed:")
+    for scenario in SCENARIOS:
+        rows = ((scenario.task_id, scenario.story), *scenario.other_tasks)
+        for task_id, story in rows:
+            out.print(f"  {task_id:<14}  {story}", soft_wrap=True)
+
+
+async def _serve(settings: Settings, url: str, log: RedisLog, service: ExecutionGraphService) -> None:
+    from relayna.api.app import create_app
+
+    listener = listening_socket(settings.host, settings.port, or_any_port=True)
+    host, port = listener.getsockname()[:2]
+    click.echo(
+        "\nSee the others, in another terminal:\n"
+        f"  relayna graph {SCENARIOS[0].task_id} --redis-url {log.url} --prefix {_PREFIX}\n"
+        f"  curl http://{host}:{port}/executions/{SCENARIOS[-1].task_id}/graph?format=mermaid\n"
+        "Ctrl-C ends it.",
+        err=True,
+    )
+    await serve_app(create_app(execution_graph_service=service, log=log), listener)

@@ -1,0 +1,90 @@
+"""The command line: `relayna`. Owns exit codes and what is said when something goes wrong.
+
+Each command is a module of its own, imported only when it is called: `relayna --help` is quick.
+
+Data goes to stdout, talk to stderr. Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 store unreachable,
+5 partial with --require-full, 130 on Ctrl-C; a closed pipe is quiet.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Final
+
+import click
+
+from relayna.errors import ConfigurationError, ExecutionNotFound, InvalidQuery, RelaynaError, StoreError
+
+__all__ = ["cli", "main"]
+
+_COMMANDS: Final = {
+    "config": "Show each effective setting and where it came from.",
+    "demo": "Play all topologies, draw one failing run and serve the API.",
+    "graph": "Draw what happened to a task.",
+    "serve": "Serve the HTTP API.",
+}
+_EXIT_CODES: Final[tuple[tuple[type[RelaynaError], int], ...]] = (
+    (ExecutionNotFound, 3),
+    (StoreError, 4),
+    (ConfigurationError, 2),
+    (InvalidQuery, 2),
+    (RelaynaError, 1),
+)
+
+
+class _LazyGroup(click.Group):
+    """Knows its commands by name and imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command = importlib.import_module(f"relayna.cli.{cmd_name}_command").command
+        if not isinstance(command, click.Command):
+            raise TypeError(f"relayna.cli.{cmd_name}_command.command is no command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # From the table, so that asking for help imports none of the commands.
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="relayna")
+def cli() -> None:
+    """What happened to this task, what caused what, and why is it slow, stuck or dead?"""
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        result = cli.main(standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Abort:
+        return 130
+    except KeyboardInterrupt:
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except BrokenPipeError:
+        # Whoever read us has gone; the interpreter must not complain of that at its own exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except RelaynaError as error:
+        click.echo(f"relayna: {error}", err=True)
+        return next(code for kind, code in _EXIT_CODES if isinstance(error, kind))
+    return result if isinstance(result, int) else 0
+
+
+if __name__ == "__main__":
+    main()

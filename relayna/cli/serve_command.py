@@ -1,0 +1,41 @@
+"""`relayna serve`: the HTTP API on this machine."""
+
+from __future__ import annotations
+
+import socket
+
+import anyio
+import click
+
+from relayna.api.app import create_app
+from relayna.cli.options import required_redis_url, store_options
+from relayna.cli.serving import listening_socket, serve_app
+from relayna.observability.graph_service import ExecutionGraphService
+from relayna.settings import EffectiveSettings, Settings
+from relayna.streams import checked_tenant
+from relayna.streams.redis import RedisLog
+
+__all__ = ["command"]
+
+
+@click.command("serve")
+@click.option("--host", help="A loopback address. [env: RELAYNA_HOST; default: 127.0.0.1]")
+@click.option("--port", type=int, help="0 for any free one. [env: RELAYNA_PORT; default: 8765]")
+@store_options
+def command(*, effective: EffectiveSettings) -> int:
+    """Serve graphs over HTTP until Ctrl-C."""
+    settings = effective.settings
+    url = required_redis_url(settings)
+    listener = listening_socket(settings.host, settings.port)
+    anyio.run(_serve, settings, url, listener)
+    return 0
+
+
+async def _serve(settings: Settings, url: str, listener: socket.socket) -> None:
+    log = RedisLog(url, prefix=settings.prefix, shard_count=settings.shard_count)
+    service = ExecutionGraphService(
+        log=log, tenant=checked_tenant(settings.tenant), retention_seconds=settings.retention_seconds
+    )
+    host, port = listener.getsockname()[:2]
+    click.echo(f"relayna listens on http://{host}:{port} and reads {log.url}", err=True)
+    await serve_app(create_app(execution_graph_service=service, log=log), listener)

@@ -1,0 +1,29 @@
+"""`relayna config`."""
+
+from __future__ import annotations
+
+import json
+
+from cli.command_line import relayna
+
+
+def test_it_shows_values_and_their_sources_with_secrets_masked() -> None:
+    run = relayna("config", "--prefix", "mine", RELAYNA_REDIS_URL="redis://u:hunter2@cache/0")
+    assert run.returncode == 0
+    assert b"hunter2" not in run.stdout
+    lines = [line.split() for line in run.stdout.decode().splitlines()]
+    assert ["redis_url", "redis://***@cache/0", "environment", "RELAYNA_REDIS_URL"] in lines
+    assert ["prefix", "mine", "argument"] in lines
+    assert ["port", "8765", "default"] in lines
+
+
+def test_as_json() -> None:
+    run = relayna("config", "--format", "json", RELAYNA_PORT="9000")
+    rows = json.loads(run.stdout)
+    assert rows["port"] == {"value": "9000", "source": "environment RELAYNA_PORT"}
+
+
+def test_a_wrong_value_exits_with_2() -> None:
+    run = relayna("config", RELAYNA_PORT="ninety")
+    assert run.returncode == 2
+    assert b"'port' (from environment RELAYNA_PORT)" in run.stderr

@@ -1,0 +1,34 @@
+"""Promises are settled in the order of their positions."""
+
+from __future__ import annotations
+
+import pytest
+
+from relayna.streams.promises import Promises
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_what_is_stored_keeps_every_promise_before_it() -> None:
+    promises = Promises()
+    first, second, third = promises.make(1), promises.make(2), promises.make(3)
+    promises.settle(stored=2, hopeful=2)
+    assert (first.result(), second.result(), third.done()) == (True, True, False)
+    promises.settle(stored=3, hopeful=3)
+    assert third.result() is True
+    assert not promises
+
+
+async def test_what_is_hopeless_is_said_at_once() -> None:
+    promises = Promises()
+    stored, hopeless, hopeful = promises.make(1), promises.make(5), promises.make(6)
+    promises.settle(stored=1, hopeful=5)
+    assert (stored.result(), hopeless.result(), hopeful.done()) == (True, False, False)
+
+
+async def test_one_who_waits_no_more_disturbs_nobody() -> None:
+    promises = Promises()
+    gone, waiting = promises.make(1), promises.make(1)
+    gone.cancel()
+    promises.settle(stored=1, hopeful=1)
+    assert waiting.result() is True

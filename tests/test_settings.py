@@ -1,0 +1,86 @@
+"""Settings: three sources, one order, and errors that say where the wrong value came from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from relayna.errors import InvalidSetting
+from relayna.settings import Settings, load_settings, masked
+
+
+def test_defaults_come_from_nowhere_else() -> None:
+    effective = load_settings(environment={})
+    assert effective.settings == Settings()
+    assert set(effective.sources.values()) == {"default"}
+    assert set(effective.sources) == set(Settings.__struct_fields__)
+
+
+def test_file_then_environment_then_argument(tmp_path: Path) -> None:
+    file = tmp_path / "relayna.toml"
+    file.write_text('prefix = "from-file"\nport = 1\nhost = "::1"\n', encoding="utf-8")
+    environment = {"RELAYNA_PORT": "2", "RELAYNA_HOST": "127.0.0.2"}
+    effective = load_settings({"host": "localhost", "tenant": None}, environment=environment, file=file)
+    assert effective.settings.prefix == "from-file"
+    assert effective.settings.port == 2
+    assert effective.settings.host == "localhost"
+    assert effective.sources["prefix"] == f"file {file}"
+    assert effective.sources["port"] == "environment RELAYNA_PORT"
+    assert effective.sources["host"] == "argument"
+    assert effective.sources["tenant"] == "default"
+
+
+def test_the_environment_may_name_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "relayna.toml"
+    file.write_text('redact_keys = ["token"]\n', encoding="utf-8")
+    effective = load_settings(environment={"RELAYNA_CONFIG": str(file)})
+    assert effective.settings.redact_keys == ("token",)
+
+
+def test_a_list_in_the_environment_has_commas() -> None:
+    effective = load_settings(environment={"RELAYNA_REDACT_KEYS": "password, token,"})
+    assert effective.settings.redact_keys == ("password", "token")
+
+
+def test_an_empty_variable_is_not_set() -> None:
+    assert load_settings(environment={"RELAYNA_PORT": ""}).sources["port"] == "default"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "name"),
+    [
+        ("RELAYNA_PORT", "many", "port"),
+        ("RELAYNA_PORT", "70000", "port"),
+        ("RELAYNA_RETENTION_SECONDS", "0", "retention_seconds"),
+        ("RELAYNA_SHARD_COUNT", "-1", "shard_count"),
+    ],
+)
+def test_a_wrong_value_names_the_setting_and_its_source(variable: str, value: str, name: str) -> None:
+    with pytest.raises(InvalidSetting) as caught:
+        load_settings(environment={variable: value})
+    assert caught.value.name == name
+    assert caught.value.source == f"environment {variable}"
+
+
+def test_an_unknown_name_in_the_file_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "relayna.toml"
+    file.write_text("prefx = 'typo'\n", encoding="utf-8")
+    with pytest.raises(InvalidSetting, match="no such setting"):
+        load_settings(environment={}, file=file)
+
+
+@pytest.mark.parametrize("content", [b"not = = toml", b"\xff\xfe"])
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "relayna.toml"
+    file.write_bytes(content)
+    with pytest.raises(InvalidSetting, match="cannot be read"):
+        load_settings(environment={}, file=file)
+    with pytest.raises(InvalidSetting, match="cannot be read"):
+        load_settings(environment={}, file=tmp_path / "none.toml")
+
+
+def test_credentials_of_urls_are_masked() -> None:
+    assert masked("redis_url", "redis://:p@ss@host/1") == "redis://***@host/1"
+    assert masked("redis_url", "redis://host/1") == "redis://host/1"
+    assert masked("redact_keys", ("a", "b")) == "a,b"
