@@ -1,6 +1,5 @@
 """The log and those who write and read it: streams of facts, the recorder, replay."""
 
-from relayna.streams.backoff import Backoff
 from relayna.streams.keys import (
     DEFAULT_PREFIX,
     DEFAULT_SHARD_COUNT,
@@ -22,7 +21,7 @@ from relayna.streams.log import (
     StreamState,
 )
 from relayna.streams.memory import MemoryLog
-from relayna.streams.recorder import Recorder
+from relayna.streams.recording import Backoff, Recorder
 from relayna.streams.references import references
 from relayna.streams.replay import Replay, replay
 from relayna.streams.sink import Durability, ObservationSink

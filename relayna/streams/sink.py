@@ -1,6 +1,6 @@
 """Where consumers leave facts: the protocol between those who observe and the log.
 
-Owns the protocol only. `relayna.streams.recorder` implements it; tests may.
+Owns the protocol only. `relayna.streams.recording.recorder` implements it; tests may.
 """
 
 from __future__ import annotations

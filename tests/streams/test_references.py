@@ -9,7 +9,7 @@ import pytest
 from events.event_strategies import events, odd_values
 from hypothesis import given
 from hypothesis import strategies as st
-from streams.recording import NOW, said
+from streams.recording_steps import NOW, said
 
 from relayna.events import (
     AggregationDeadLetterPublished,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from streams.recording import make_recorder, sampled, status
+from streams.recording_steps import make_recorder, sampled, status
 
 from relayna.events import Event, Opaque, encode_event, encode_frame
 from relayna.events.history import StreamFact

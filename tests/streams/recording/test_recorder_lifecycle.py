@@ -12,13 +12,13 @@ import textwrap
 import anyio
 import pytest
 from streams.faulty_log import FaultyLog
-from streams.recording import event_ids, make_recorder, sampled, status
+from streams.recording_steps import event_ids, make_recorder, sampled, status
 
 from relayna.errors import RecorderClosed, ShardCountMismatch, StoreUnreachable
 from relayna.events import EventsLost
 from relayna.ids import TaskId
-from relayna.streams.backoff import Backoff
 from relayna.streams.memory import MemoryLog
+from relayna.streams.recording.backoff import Backoff
 from relayna.streams.sink import Durability
 
 pytestmark = pytest.mark.anyio
@@ -239,7 +239,7 @@ def test_a_forked_child_holds_nothing_of_its_parents_and_has_a_name_of_its_own()
     script = """
         import os
         from relayna.streams import MemoryLog, Recorder
-        from streams.recording import sampled
+        from streams.recording_steps import sampled
 
         recorder = Recorder(MemoryLog())
         recorder.record(sampled(0))

@@ -19,16 +19,16 @@ from relayna.clock import Clock
 from relayna.errors import StoreError, StoreUnreachable
 from relayna.ids import Tenant
 from relayna.signals import Counters
-from relayna.streams.alarm import Alarm
-from relayna.streams.buffer import Admission, Buffer
-from relayna.streams.flush_policy import FlushPolicy
-from relayna.streams.held import SOURCES
 from relayna.streams.keys import TaskAddress
-from relayna.streams.lanes import Lanes, PendingFrame, Settlement
-from relayna.streams.last_resort import write_last_resort
 from relayna.streams.log import Append, AppendResult, Log, NotAppended
-from relayna.streams.losses import Losses
-from relayna.streams.promises import Promises
+from relayna.streams.recording.alarm import Alarm
+from relayna.streams.recording.buffer import Admission, Buffer
+from relayna.streams.recording.flush_policy import FlushPolicy
+from relayna.streams.recording.held import SOURCES
+from relayna.streams.recording.lanes import Lanes, PendingFrame, Settlement
+from relayna.streams.recording.last_resort import write_last_resort
+from relayna.streams.recording.losses import Losses
+from relayna.streams.recording.promises import Promises
 
 __all__ = ["Flusher"]
 

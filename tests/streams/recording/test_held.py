@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from streams.recording import ATTEMPT, sampled
+from streams.recording_steps import ATTEMPT, sampled
 
 from relayna.events import EVENT_TYPES, Event, encode_event
-from relayna.streams.held import SOURCES, VITAL_TYPES, hold, hold_unreadable, storable_task_id
+from relayna.streams.recording.held import SOURCES, VITAL_TYPES, hold, hold_unreadable, storable_task_id
 
 
 def test_an_event_is_held_as_its_bytes_and_what_its_loss_must_say() -> None:

@@ -8,7 +8,7 @@ import logging
 import anyio
 import pytest
 from streams.faulty_log import FaultyLog
-from streams.recording import (
+from streams.recording_steps import (
     ATTEMPT,
     NOW,
     CountedSignals,
@@ -22,10 +22,10 @@ from streams.recording import (
 
 from relayna.events import EventsLost, TaskMessageAcked
 from relayna.ids import TaskId
-from relayna.streams.backoff import Backoff
 from relayna.streams.keys import TaskAddress
 from relayna.streams.log import StreamRange
-from relayna.streams.recorder import Recorder
+from relayna.streams.recording.backoff import Backoff
+from relayna.streams.recording.recorder import Recorder
 from relayna.streams.replay import replay
 from relayna.streams.sink import Durability
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from relayna.streams.promises import Promises
+from relayna.streams.recording.promises import Promises
 
 pytestmark = pytest.mark.anyio
 

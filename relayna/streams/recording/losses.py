@@ -17,7 +17,7 @@ from relayna.events.vocabulary import CLOSING_TYPES
 from relayna.ids import AttemptId, TaskId, counted_event_id
 from relayna.instants import Instant
 from relayna.signals import Counters
-from relayna.streams.held import SOURCES, HeldEvent
+from relayna.streams.recording.held import SOURCES, HeldEvent
 
 __all__ = ["Loss", "Losses"]
 

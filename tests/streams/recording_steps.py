@@ -13,9 +13,9 @@ from relayna.events import Envelope, Event, StatusPublished, TaskResourceSampled
 from relayna.ids import AttemptId, EventId, TaskId, attempt_event_id
 from relayna.instants import Instant
 from relayna.mint import CountingMint
-from relayna.streams.backoff import Backoff
 from relayna.streams.log import Log
-from relayna.streams.recorder import Recorder
+from relayna.streams.recording.backoff import Backoff
+from relayna.streams.recording.recorder import Recorder
 
 __all__ = [
     "ATTEMPT",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from streams.recording import sampled, status
+from streams.recording_steps import sampled, status
 
-from relayna.streams.buffer import Admission, Buffer
-from relayna.streams.held import HeldEvent, hold
+from relayna.streams.recording.buffer import Admission, Buffer
+from relayna.streams.recording.held import HeldEvent, hold
 
 OBSERVATION = hold(sampled(0), None, None)
 STATUS = hold(status("completed"), None, None)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from streams.recording import ATTEMPT, NOW, CountedSignals, said, sampled
+from streams.recording_steps import ATTEMPT, NOW, CountedSignals, said, sampled
 
 from relayna.events import Envelope, EventsLost, RecordedEvent, TaskMessageAcked, decode_frame, encode_frame
 from relayna.signals import IgnoredCounters
-from relayna.streams.held import HeldEvent, hold
 from relayna.streams.log import START
-from relayna.streams.losses import Losses
+from relayna.streams.recording.held import HeldEvent, hold
+from relayna.streams.recording.losses import Losses
 
 
 def held(seq: int | None, *, task: str = "order") -> HeldEvent:

@@ -6,10 +6,10 @@ import asyncio
 
 import anyio
 import pytest
-from streams.recording import ObservedClock
+from streams.recording_steps import ObservedClock
 
 from relayna.clock import FrozenClock
-from relayna.streams.alarm import Alarm
+from relayna.streams.recording.alarm import Alarm
 
 pytestmark = pytest.mark.anyio
 

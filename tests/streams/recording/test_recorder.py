@@ -13,7 +13,7 @@ from events.event_strategies import events, odd_values
 from hypothesis import given
 from hypothesis import strategies as st
 from streams.faulty_log import FaultyLog
-from streams.recording import (
+from streams.recording_steps import (
     ATTEMPT,
     NOW,
     CountedSignals,
@@ -42,7 +42,7 @@ from relayna.events import (
 from relayna.ids import TaskId
 from relayna.streams.keys import TaskAddress
 from relayna.streams.memory import MemoryLog
-from relayna.streams.recorder import Recorder
+from relayna.streams.recording.recorder import Recorder
 from relayna.streams.replay import replay
 from relayna.streams.sink import Durability, ObservationSink
 

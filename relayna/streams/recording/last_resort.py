@@ -14,8 +14,8 @@ import msgspec
 
 from relayna.events import Opaque, decode_frame, encode_frame, to_plain
 from relayna.ids import Tenant
-from relayna.streams.held import HeldEvent
 from relayna.streams.log import START
+from relayna.streams.recording.held import HeldEvent
 
 __all__ = ["last_resort_line", "write_last_resort"]
 

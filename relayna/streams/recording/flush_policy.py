@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from relayna.streams.backoff import Backoff
+from relayna.streams.recording.backoff import Backoff
 
 __all__ = ["FlushPolicy"]
 

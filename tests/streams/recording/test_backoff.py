@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relayna.streams.backoff import Backoff
+from relayna.streams.recording.backoff import Backoff
 
 
 def test_the_bound_doubles_up_to_the_longest() -> None:

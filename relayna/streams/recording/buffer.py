@@ -11,7 +11,7 @@ import sys
 import threading
 from typing import Final
 
-from relayna.streams.held import VITAL_TYPES, HeldEvent
+from relayna.streams.recording.held import VITAL_TYPES, HeldEvent
 
 __all__ = ["Admission", "Buffer"]
 

@@ -13,8 +13,8 @@ from msgspec import Struct, field
 from relayna.errors import StoreError, StoreRefused
 from relayna.events import encode_frame
 from relayna.ids import TaskId
-from relayna.streams.held import HeldEvent
 from relayna.streams.log import Appended, AppendResult, NotAppended
+from relayna.streams.recording.held import HeldEvent
 
 __all__ = ["Lanes", "PendingFrame", "Settlement"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from relayna.ids import TaskId
-from relayna.streams.known_children import KnownChildren
+from relayna.streams.recording.known_children import KnownChildren
 
 PARENT, OTHER = TaskId("parent"), TaskId("other")
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from streams.recording import sampled
+from streams.recording_steps import sampled
 
 from relayna.errors import StoreRefused, StoreUnreachable
 from relayna.ids import StreamId
-from relayna.streams.held import HeldEvent, hold
-from relayna.streams.lanes import Lanes, PendingFrame
 from relayna.streams.log import Appended, AppendResult, NotAppended
+from relayna.streams.recording.held import HeldEvent, hold
+from relayna.streams.recording.lanes import Lanes, PendingFrame
 
 TAKEN = Appended(StreamId("1-0"))
 REFUSED = NotAppended(StoreRefused("append", "WRONGTYPE"))

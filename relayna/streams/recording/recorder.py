@@ -19,16 +19,16 @@ from relayna.events import TERMINAL_STATUSES, ChildRegistered, Event, RecordedEv
 from relayna.ids import EventId, TaskId, Tenant
 from relayna.mint import Mint, RandomMint
 from relayna.signals import Counters, IgnoredCounters
-from relayna.streams.backoff import Backoff
-from relayna.streams.buffer import Admission, Buffer
-from relayna.streams.flush_policy import FlushPolicy
-from relayna.streams.flusher import Flusher
-from relayna.streams.held import VITAL_TYPES, HeldEvent, hold, hold_unreadable, storable_task_id
 from relayna.streams.keys import DEFAULT_TENANT, TaskAddress, checked_tenant
-from relayna.streams.known_children import KnownChildren
-from relayna.streams.last_resort import write_last_resort
 from relayna.streams.log import Log
-from relayna.streams.losses import Losses
+from relayna.streams.recording.backoff import Backoff
+from relayna.streams.recording.buffer import Admission, Buffer
+from relayna.streams.recording.flush_policy import FlushPolicy
+from relayna.streams.recording.flusher import Flusher
+from relayna.streams.recording.held import VITAL_TYPES, HeldEvent, hold, hold_unreadable, storable_task_id
+from relayna.streams.recording.known_children import KnownChildren
+from relayna.streams.recording.last_resort import write_last_resort
+from relayna.streams.recording.losses import Losses
 from relayna.streams.references import ending, parent_of, registration
 from relayna.streams.replay import replay
 from relayna.streams.sink import Durability

@@ -9,12 +9,12 @@ import logging
 import pytest
 from events.event_strategies import events
 from hypothesis import given
-from streams.recording import sampled
+from streams.recording_steps import sampled
 
 from relayna.events import Event, StatusPublished, from_plain
 from relayna.ids import TaskId, Tenant
-from relayna.streams.held import hold
-from relayna.streams.last_resort import last_resort_line, write_last_resort
+from relayna.streams.recording.held import hold
+from relayna.streams.recording.last_resort import last_resort_line, write_last_resort
 
 TENANT = Tenant("default")
 

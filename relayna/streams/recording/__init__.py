@@ -1,0 +1,10 @@
+"""Recording: facts taken without waiting, kept in bounds, appended in batches, or confessed lost.
+
+`recorder.py` is the way in; `buffer.py` what is held, `lanes.py` the order of each task, `flusher.py` the
+way to the log, `losses.py` what is confessed.
+"""
+
+from relayna.streams.recording.backoff import Backoff
+from relayna.streams.recording.recorder import Recorder
+
+__all__ = ["Backoff", "Recorder"]
