@@ -9,6 +9,7 @@
     ├── ExecutionNotFound           nothing is recorded under this task id
     ├── StoreError                  the log
     │   ├── StoreUnreachable        no answer from Redis or Valkey
+    │   │   └── LogNotOpen          nobody has asked it: the log was not entered
     │   ├── StoreRefused            an answer, and it was no
     │   └── ServerNotFound          no binary to start an embedded server from
     ├── RecorderClosed              a sink was used after its end
@@ -28,9 +29,9 @@ from __future__ import annotations
 
 __all__ = [
     "BrokerError", "ConfigurationError", "ConfigurationMismatch", "Disconnected", "ExecutionNotFound",
-    "InvalidMessage", "InvalidQuery", "InvalidSetting", "InvalidTopology", "NotDeclared", "OutcomeUnknown",
-    "RecorderClosed", "RelaynaError", "ServerNotFound", "ShardCountMismatch", "StoreError", "StoreRefused",
-    "StoreUnreachable", "Unroutable",
+    "InvalidMessage", "InvalidQuery", "InvalidSetting", "InvalidTopology", "LogNotOpen", "NotDeclared",
+    "OutcomeUnknown", "RecorderClosed", "RelaynaError", "ServerNotFound", "ShardCountMismatch", "StoreError",
+    "StoreRefused", "StoreUnreachable", "Unroutable",
 ]  # fmt: skip
 
 
@@ -105,6 +106,10 @@ class StoreUnreachable(StoreError):
         self.url = url
         self.problem = problem
         super().__init__(f"No answer from the store at {url}: {problem}. Is it running and reachable?")
+
+
+class LogNotOpen(StoreUnreachable):
+    """The log at `url` is used while it is not open, so there is no connection to ask."""
 
 
 class StoreRefused(StoreError):

@@ -1,0 +1,43 @@
+"""The HTTP API as an app of its own, for `relayna serve` and any ASGI server.
+
+Owns which routes there are and the app's lifespan. Answers nothing itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+
+from relayna.api.executions import create_execution_router
+from relayna.api.health import livez_route
+from relayna.api.lifespan import open_log
+from relayna.api.problems import answer_error
+from relayna.observability.graph_service import ExecutionGraphService
+from relayna.streams import Log
+
+__all__ = ["create_app"]
+
+
+def create_app(*, execution_graph_service: ExecutionGraphService, log: Log) -> Starlette:
+    """An app that answers for executions and says that it lives (`GET /livez`).
+
+    It keeps `log`, which the service reads, open while it is up. It also starts when the store does not
+    answer: requests get 503 until it does. A server runs no lifespan of an app that is mounted into
+    another: there, the host opens the log (`async with log`) in its own.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with open_log(log):
+            yield
+
+    router = create_execution_router(execution_graph_service=execution_graph_service)
+    app = Starlette(
+        routes=[livez_route(), *router.routes],
+        exception_handlers={404: answer_error, 405: answer_error},
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = router.redirect_slashes
+    return app

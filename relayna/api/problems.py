@@ -1,0 +1,164 @@
+"""Errors as HTTP answers: `application/problem+json` (RFC 9457).
+
+Owns which error is which status and code, and that an answer shows nothing of the inside: no address of a
+store, no path, no traceback. What is hidden from the client is in the program's log.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import wraps
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from relayna.api.responses import make_response
+from relayna.errors import ExecutionNotFound, InvalidQuery, LogNotOpen, StoreError, StoreRefused
+
+__all__ = ["Problem", "answer_error", "answers_problems", "not_acceptable", "problem_of", "problem_response"]
+
+_logger = logging.getLogger("relayna.api")
+
+_MEDIA_TYPE: Final = "application/problem+json"
+_RETRY_AFTER_SECONDS: Final = 5
+
+# Beside `about:blank` the title is the status's own phrase (RFC 9457, section 4.2.1).
+_TITLES: Final = {
+    404: "Not Found",
+    405: "Method Not Allowed",
+    406: "Not Acceptable",
+    422: "Unprocessable Content",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+
+
+class Problem(Struct, frozen=True, kw_only=True):
+    """What went wrong, and what to do about it. `code` is for programs and never changes its meaning."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    code: str
+    detail: str
+    hint: str
+
+
+def problem_of(error: Exception) -> Problem:
+    """The problem that an error is to a client."""
+    match error:
+        case ExecutionNotFound():
+            return _problem(
+                404,
+                "execution_not_found",
+                f"Nothing is recorded for task {error.task_id!r}.",
+                "Check the id, the prefix and tenant, and whether its retention has passed.",
+            )
+        case InvalidQuery():
+            hint = "Correct it and ask again; percent-encode all but letters and digits."
+            return _problem(422, "invalid_query", f"{error}.", hint)
+        case StoreError():
+            return _store_problem(error)
+        case HTTPException(status_code=404 | 405):
+            return _routing_problem(error)
+        case _:
+            return _problem(
+                500,
+                "internal_error",
+                "The request could not be answered.",
+                "It is a fault of the service; its log has the cause.",
+            )
+
+
+def problem_response(problem: Problem, *, headers: Mapping[str, str] | None = None) -> Response:
+    """The problem as an answer. One that passes says when to ask again."""
+    passing = {"Retry-After": str(_RETRY_AFTER_SECONDS)} if problem.status == 503 else {}
+    return make_response(
+        msgspec.json.encode(problem),
+        media_type=_MEDIA_TYPE,
+        status=problem.status,
+        headers={**passing, **(headers or {})},
+    )
+
+
+def not_acceptable(offered: Sequence[str]) -> Response:
+    """The answer to an `Accept` that takes none of the media types there are."""
+    problem = _problem(
+        406,
+        "not_acceptable",
+        "There is no representation of a media type that the Accept header takes.",
+        f"Accept one of {', '.join(offered)}, or choose by ?format=.",
+    )
+    return problem_response(problem, headers={"Vary": "Accept"})
+
+
+async def answer_error(request: Request, error: Exception) -> Response:
+    """The answer to a request that ended with this error; tells the log what it does not tell the client."""
+    problem = problem_of(error)
+    if problem.status == 500:
+        _logger.error("%s %r failed", request.method, request.url.path, exc_info=error)
+    elif problem.status == 503:
+        _logger.warning("%s %r was answered with 503: %s", request.method, request.url.path, error)
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return problem_response(problem, headers=headers)
+
+
+def answers_problems(
+    endpoint: Callable[[Request], Awaitable[Response]],
+) -> Callable[[Request], Awaitable[Response]]:
+    """The endpoint, answering for its own errors: in an app that is not ours nobody else does it so."""
+
+    @wraps(endpoint)
+    async def answer(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except Exception as error:  # noqa: BLE001 - it is logged, and a host might show what is inside
+            return await answer_error(request, error)
+
+    return answer
+
+
+def _problem(status: int, code: str, detail: str, hint: str) -> Problem:
+    return Problem(title=_TITLES[status], status=status, code=code, detail=detail, hint=hint)
+
+
+def _store_problem(error: StoreError) -> Problem:
+    match error:
+        case LogNotOpen():
+            return _problem(
+                503,
+                "log_not_open",
+                "The log is not open.",
+                "A mounted app's lifespan does not run: open the log in the host's (async with log). "
+                "Where it does run, the store has not answered yet.",
+            )
+        case StoreRefused():
+            return _problem(
+                503,
+                "store_refused",
+                "The store refused to answer.",
+                "Ask again later; the service's log has the store's reason.",
+            )
+        case _:
+            return _problem(
+                503,
+                "store_unreachable",
+                "The store does not answer.",
+                "Ask again later; if it stays so, see that the store runs and can be reached.",
+            )
+
+
+def _routing_problem(error: HTTPException) -> Problem:
+    if error.status_code == 405:
+        return _problem(405, "method_not_allowed", "This route does not take the method.", "Use GET or HEAD.")
+    return _problem(
+        404,
+        "no_such_route",
+        "There is nothing at this path.",
+        "Graphs are at /executions/{task_id}/graph and, for every task id, /executions/graph?task_id=.",
+    )
