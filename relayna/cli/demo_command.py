@@ -15,10 +15,13 @@ import msgspec
 from relayna.cli.demo.scenarios import FAILING, SCENARIOS, play_all
 from relayna.cli.output import console
 from relayna.cli.serving import listening_socket, serve_app
+from relayna.ids import Tenant
+from relayna.mint import RandomMint
 from relayna.observability.graph_service import ExecutionGraphService
 from relayna.observability.terminal import print_graph_tree
 from relayna.projections.graph import ExecutionGraph
 from relayna.settings import Settings, load_settings
+from relayna.streams import DEFAULT_TENANT
 from relayna.streams.embedded import EmbeddedServer
 from relayna.streams.redis import RedisLog
 
@@ -48,18 +51,21 @@ def command(*, once: bool, as_json: bool, keep: Path | None) -> int:
 
 
 async def _demo(settings: Settings, once: bool, as_json: bool, keep: Path | None) -> None:
+    # A store that outlives us may hold an earlier demonstration: this one has a tenant of its own.
+    lasting = settings.redis_url is not None or keep is not None
+    tenant = Tenant(f"demo-{RandomMint().producer()}") if lasting else DEFAULT_TENANT
     async with _store_url(settings, keep) as url:
         log = RedisLog(url, prefix=_PREFIX, retention_seconds=_RETENTION_SECONDS)
         async with log:
-            service = ExecutionGraphService(log=log, retention_seconds=_RETENTION_SECONDS)
-            graphs = await play_all(log, service)
+            service = ExecutionGraphService(log=log, tenant=tenant, retention_seconds=_RETENTION_SECONDS)
+            graphs = await play_all(log, tenant, service)
             if as_json:
                 sys.stdout.buffer.write(msgspec.json.encode({"graphs": graphs}) + b"\n")
                 sys.stdout.flush()
             else:
                 _show(graphs)
             if not once:
-                await _serve(settings, url, log, service)
+                await _serve(settings, tenant, log, service)
 
 
 @asynccontextmanager
@@ -82,14 +88,15 @@ def _show(graphs: dict[str, ExecutionGraph]) -> None:
             out.print(f"  {task_id:<14}  {story}", soft_wrap=True)
 
 
-async def _serve(settings: Settings, url: str, log: RedisLog, service: ExecutionGraphService) -> None:
+async def _serve(settings: Settings, tenant: Tenant, log: RedisLog, service: ExecutionGraphService) -> None:
     from relayna.api.app import create_app
 
     listener = listening_socket(settings.host, settings.port, or_any_port=True)
     host, port = listener.getsockname()[:2]
+    options = "" if tenant == DEFAULT_TENANT else f" --tenant {tenant}"
     click.echo(
         "\nSee the others, in another terminal:\n"
-        f"  relayna graph {SCENARIOS[0].task_id} --redis-url {log.url} --prefix {_PREFIX}\n"
+        f"  relayna graph {SCENARIOS[0].task_id} --redis-url {log.url} --prefix {_PREFIX}{options}\n"
         f"  curl http://{host}:{port}/executions/{SCENARIOS[-1].task_id}/graph?format=mermaid\n"
         "Ctrl-C ends it.",
         err=True,

@@ -67,11 +67,13 @@ def main() -> None:
 
 def _run() -> int:
     try:
-        result = cli.main(standalone_mode=False)
+        # Not click's own main(): that one turns a closed pipe into exit code 1.
+        with cli.make_context("relayna", sys.argv[1:]) as context:
+            result = cli.invoke(context)
         sys.stdout.flush()
-    except click.exceptions.Abort:
-        return 130
-    except KeyboardInterrupt:
+    except click.exceptions.Exit as request:
+        return request.exit_code
+    except (click.exceptions.Abort, KeyboardInterrupt):
         return 130
     except click.ClickException as error:
         error.show()

@@ -10,6 +10,7 @@ import click
 from relayna.api.app import create_app
 from relayna.cli.options import required_redis_url, store_options
 from relayna.cli.serving import listening_socket, serve_app
+from relayna.errors import StoreError
 from relayna.observability.graph_service import ExecutionGraphService
 from relayna.settings import EffectiveSettings, Settings
 from relayna.streams import checked_tenant
@@ -38,4 +39,14 @@ async def _serve(settings: Settings, url: str, listener: socket.socket) -> None:
     )
     host, port = listener.getsockname()[:2]
     click.echo(f"relayna listens on http://{host}:{port} and reads {log.url}", err=True)
+    await _say_whether_it_answers(log)
     await serve_app(create_app(execution_graph_service=service, log=log), listener)
+
+
+async def _say_whether_it_answers(log: RedisLog) -> None:
+    """A store that is down now may come back: requests get 503 until then, and the operator is told now."""
+    try:
+        async with log:
+            await log.ping()
+    except StoreError as error:
+        click.echo(f"relayna: {error} Requests are answered with 503 until it does.", err=True)

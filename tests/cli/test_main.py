@@ -20,7 +20,7 @@ def test_help_lists_every_command() -> None:
 def test_each_command_has_help(command: str) -> None:
     run = relayna(command, "--help")
     assert run.returncode == 0
-    assert run.stdout.startswith(f"Usage: python -m relayna.cli.main {command}".encode())
+    assert run.stdout.startswith(f"Usage: relayna {command}".encode())
 
 
 def test_help_loads_no_client_of_a_server() -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
+import subprocess
+import sys
 
+import httpx2
 import pytest
-from cli.command_line import relayna
+from cli.command_line import environment, relayna
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "relayna.example"])
@@ -23,8 +28,22 @@ def test_a_port_in_use_is_told() -> None:
     assert f"127.0.0.1:{port}".encode() in run.stderr
 
 
-def test_an_unreachable_store_is_told_at_start() -> None:
-    run = relayna("serve", "--port", "0", "--redis-url", "redis://127.0.0.1:1/0")
-    assert run.returncode == 4
-    assert b"No answer from the store" in run.stderr
-    assert b"Traceback" not in run.stderr
+def test_an_unreachable_store_is_told_at_start_and_answered_with_503() -> None:
+    command = [sys.executable, "-W", "error", "-m", "relayna.cli.main", "serve", "--port", "0"]
+    with subprocess.Popen(
+        [*command, "--redis-url", "redis://127.0.0.1:1/0"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    ) as process:
+        assert process.stderr is not None
+        try:
+            url = next(line for line in process.stderr if "listens on" in line).split()[3]
+            told = next(line for line in process.stderr if "No answer from the store" in line)
+            assert "503" in told
+            answer = httpx2.get(f"{url}/executions/T/graph", timeout=30)
+            assert answer.status_code == 503
+        finally:
+            os.kill(process.pid, signal.SIGINT)
+            process.wait(timeout=30)
+    assert process.returncode == 130

@@ -11,6 +11,7 @@ from relayna.cli.demo.orders import ORDERS
 from relayna.cli.demo.photos import PHOTOS
 from relayna.cli.demo.reports import REPORTS
 from relayna.cli.demo.world import DemoWorld, Scenario
+from relayna.ids import Tenant
 from relayna.observability.graph_service import ExecutionGraphService
 from relayna.projections.graph import ExecutionGraph
 from relayna.streams import Log
@@ -23,9 +24,9 @@ FAILING: Final = REPORTS
 """The one whose graph is drawn."""
 
 
-async def play_all(log: Log, service: ExecutionGraphService) -> dict[str, ExecutionGraph]:
+async def play_all(log: Log, tenant: Tenant, service: ExecutionGraphService) -> dict[str, ExecutionGraph]:
     """Play every scenario at the same time; the graph of each by the scenario's name."""
     async with anyio.create_task_group() as stage:
         for scenario in SCENARIOS:
-            stage.start_soon(scenario.play, DemoWorld(log))
+            stage.start_soon(scenario.play, DemoWorld(log, tenant))
     return {scenario.name: await service.get_graph(scenario.task_id) for scenario in SCENARIOS}

@@ -12,6 +12,7 @@ from msgspec import Struct
 from relayna.clock import Clock, SkewedClock, SystemClock
 from relayna.consumer import MemoryBroker, RelaynaClient
 from relayna.consumer.consumer import Consumer
+from relayna.ids import Tenant
 from relayna.streams import Log, Recorder
 from relayna.topologies import Topology
 
@@ -24,14 +25,15 @@ DEMO_AMQP_URL: Final = "amqp://localhost"
 class DemoWorld:
     """One scenario's broker, and machines whose workers record into the common log."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, tenant: Tenant) -> None:
         self.broker = MemoryBroker()
         self._log = log
+        self._tenant = tenant
 
     def machine(self, topology: Topology, *, clock_off_by: float = 0.0) -> RelaynaClient:
         """A worker process on a machine whose clock is wrong by so many seconds."""
         clock: Clock = SkewedClock(SystemClock(), seconds=clock_off_by) if clock_off_by else SystemClock()
-        sink = Recorder(self._log, clock=clock)
+        sink = Recorder(self._log, tenant=self._tenant, clock=clock)
         return RelaynaClient(topology=topology, broker=self.broker, observation_sink=sink, clock=clock)
 
     @asynccontextmanager

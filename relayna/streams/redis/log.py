@@ -7,6 +7,7 @@ repeats an append: an unknown outcome is said to be one, and whoever asked reads
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
@@ -198,6 +199,12 @@ def check_version(hello: Reply) -> None:
 
 
 async def _close(*clients: StoreClient) -> None:
+    # In tasks of their own: a shielded scope does not hold against asyncio's Task.cancel(), which is what
+    # Ctrl-C amounts to.
+    closing = asyncio.gather(*(client.aclose() for client in clients))
     with anyio.CancelScope(shield=True):
-        for client in clients:
-            await client.aclose()
+        try:
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            await closing
+            raise

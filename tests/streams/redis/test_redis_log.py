@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+
 import anyio
 import anyio.to_thread
 import pytest
@@ -285,3 +288,20 @@ def test_a_reply_without_a_version_is_refused() -> None:
 @pytest.mark.parametrize("version", [b"7.0.0", b"7.2.4", b"9.1.2", b"10.0.0"])
 def test_a_new_server_is_taken(version: bytes) -> None:
     check_version([b"server", b"valkey", b"version", version])
+
+
+async def test_a_cancelled_close_leaves_no_connection_open(any_store: StoreUnderTest) -> None:
+    """Ctrl-C cancels the task that is just closing; an open connection would be told as a ResourceWarning."""
+    entered = asyncio.Event()
+
+    async def use() -> None:
+        async with RedisLog(any_store.url, prefix=any_store.prefix) as log:
+            await log.ping()
+            entered.set()
+            asyncio.get_running_loop().call_soon(using.cancel)
+
+    using = asyncio.ensure_future(use())
+    await entered.wait()
+    with pytest.raises(asyncio.CancelledError):
+        await using
+    gc.collect()
