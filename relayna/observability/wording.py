@@ -88,7 +88,6 @@ def node_details(node: ExecutionGraphNode) -> list[str]:
     """What else is worth knowing of a node, each part short, the most telling first."""
     notes = node.annotations
     delay, wait = _duration(notes, "delay_ms"), _duration(notes, "queue_wait_ms")
-    queue = notes.get("queue_name") or notes.get("source_queue_name")
     reason = notes.get("reason") if node.kind == "retry" else None
     replayed = node.kind == "dlq_record" and notes.get("state") == "replayed"
     parts = [
@@ -98,11 +97,21 @@ def node_details(node: ExecutionGraphNode) -> list[str]:
         reason,
         "replayed" if replayed else None,
         notes.get("task_type") and f"type {notes['task_type']}",
-        queue and f"from {queue}",
+        "report taken in" if notes.get("role") == "aggregation" else None,
+        _place(node),
         notes.get("consumer_name") and f"by {notes['consumer_name']}",
         wait and f"waited {wait}",
     ]
     return [str(part) for part in parts if part]
+
+
+def _place(node: ExecutionGraphNode) -> str | None:
+    """The queue that a delivery came from, or that a retry or dead letter lies in."""
+    queue = node.annotations.get("queue_name")
+    if queue and node.kind in ("retry", "dlq_record"):
+        return f"in {queue}"
+    queue = queue or node.annotations.get("source_queue_name")
+    return f"from {queue}" if queue else None
 
 
 def exception_words(node: ExecutionGraphNode) -> str | None:
