@@ -54,4 +54,7 @@ def build_execution_graph(
                 for code, detail in warnings:
                     projection.apply(state, RecordWarning(task_id=TaskId(owner), code=code, detail=detail))
     related = tuple(sorted(TaskId(related) for related in related_task_ids))
-    return projection.finish(state, GraphQuery(depth=depth, related_task_ids=related))
+    terminal = topology.terminal_statuses if isinstance(topology, Topology) else ()
+    return projection.finish(
+        state, GraphQuery(depth=depth, related_task_ids=related, terminal_statuses=terminal)
+    )

@@ -58,6 +58,7 @@ class ExecutionGraphService:
     ) -> None:
         self._log = log
         self._configured_kind = topology_kind(topology) if topology is not None else None
+        self._terminal_statuses = () if topology is None else topology.terminal_statuses
         self._tenant = tenant
         self._retention_micros = retention_seconds * 1_000_000
         self._max_tasks = max_tasks
@@ -76,7 +77,7 @@ class ExecutionGraphService:
         At most `max_nodes` nodes are drawn; an answer that is cut says `truncated` and how to go on. Raises
         `ExecutionNotFound`, `InvalidQuery`, `StoreUnreachable` and `StoreRefused`.
         """
-        query = _checked_query(at, depth, max_nodes)
+        query = _checked_query(at, depth, max_nodes, self._terminal_statuses)
         root = TaskId(task_id)
         items, kinds = await self._history(root, query.depth)
         projection = execution_projection_for(kinds, configured=self._configured_kind)
@@ -152,7 +153,9 @@ def _ended_children(events: Iterable[RecordedEvent]) -> dict[TaskId, Instant]:
     return ended
 
 
-def _checked_query(at: datetime | str | int | None, depth: int, max_nodes: int | None) -> GraphQuery:
+def _checked_query(
+    at: datetime | str | int | None, depth: int, max_nodes: int | None, terminal: tuple[str, ...]
+) -> GraphQuery:
     instant = None
     if at is not None:
         instant = parse_instant(at)
@@ -162,4 +165,4 @@ def _checked_query(at: datetime | str | int | None, depth: int, max_nodes: int |
         raise InvalidQuery("depth", f"{depth} is not between 0 and {MAX_DEPTH}")
     if max_nodes is not None and max_nodes < 1:
         raise InvalidQuery("max_nodes", f"{max_nodes} is less than 1")
-    return GraphQuery(at=instant, depth=depth, max_nodes=max_nodes)
+    return GraphQuery(at=instant, depth=depth, max_nodes=max_nodes, terminal_statuses=terminal)

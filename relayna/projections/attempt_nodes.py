@@ -5,37 +5,58 @@ Owns the annotations of attempts.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any, Final
 
 from relayna.events import ConsumerRetryScheduled, TaskHandlerFailed
 from relayna.events.aggregation import AggregationHandlerFailed, AggregationRetryScheduled
+from relayna.events.vocabulary import RECEIVED_TYPES
 from relayna.events.workflow import WorkflowStageFailed
-from relayna.ids import own_event_id
-from relayna.instants import Instant, milliseconds_between
-from relayna.projections.attempts import Attempt
+from relayna.instants import UNTIMED, Instant, milliseconds_between
+from relayna.projections.attempts import AGGREGATION, Attempt, Received
 from relayna.projections.attribution import OBSERVED
-from relayna.projections.births import Birth, Births
 from relayna.projections.completeness import proved_to
 from relayna.projections.drawing import Drawing
+from relayna.projections.fact_ids import cause_of
 from relayna.projections.graph import NodeState
 from relayna.projections.task_run import TaskRun
 
-__all__ = ["draw_attempts"]
+__all__ = ["attempt_state", "draw_attempts"]
+
+_DELIVERY_ANNOTATIONS: Final[tuple[str, ...]] = (
+    "queue_name", "consumer_name", "task_type", "stage", "origin_stage", "shard", "message_id", "routing_key",
+    "retry_attempt", "delivery_count",
+)  # fmt: skip
+
+
+def _fields(received: type[Received]) -> tuple[list[str], Callable[[Received], tuple[Any, ...]]]:
+    names = [name for name in _DELIVERY_ANNOTATIONS if name in received.__struct_fields__]
+    return names, attrgetter(*names)
+
+
+_DELIVERY_FIELDS: Final = {received: _fields(received) for received in RECEIVED_TYPES}
+"""Which of them each kind of delivery has, and how to get them all at once."""
 
 
 def draw_attempts(run: TaskRun, home: str, drawing: Drawing) -> None:
     """Every attempt and the one edge that it is born of."""
-    births = Births(run).all()
     for attempt in run.attempts.members:
         _draw_attempt(run, attempt, drawing)
-        _draw_birth(run, attempt, births[attempt.ref], home, drawing)
+        _draw_birth(run, attempt, home, drawing)
+        drawing.reaches(attempt.closed_at)
 
 
-def _draw_birth(run: TaskRun, attempt: Attempt, birth: Birth, home: str, drawing: Drawing) -> None:
-    time = _begun(attempt)
-    message = run.message_of.get(attempt.ref)
-    source, kind = birth.source, birth.kind
-    if source is None and message is not None:
+def attempt_state(attempt: Attempt) -> NodeState:
+    """Where the attempt stands. A handler that raised has failed, though only a closing event closes it."""
+    is_lettered = attempt.outcome.name == "dead_lettered"
+    return "failed" if attempt.failed and not is_lettered else attempt.outcome.state
+
+
+def _draw_birth(run: TaskRun, attempt: Attempt, home: str, drawing: Drawing) -> None:
+    birth, message = run.births[attempt.ref], run.message_of.get(attempt.ref)
+    source, kind, time = birth.source, birth.kind, attempt.begun
+    if source is None and message is not None and not birth.of_task:
         source, kind = message, "entered_stage"
     elif message is not None:
         # The message entered the stage again, but what made this attempt is the retry or the replay.
@@ -45,16 +66,16 @@ def _draw_birth(run: TaskRun, attempt: Attempt, birth: Birth, home: str, drawing
 
 
 def _draw_attempt(run: TaskRun, attempt: Attempt, drawing: Drawing) -> None:
-    label = f"{attempt.stage or run.task_id} attempt {attempt.number}"
+    stage = attempt.stage
     drawing.node(
         attempt.node_id,
-        "task_attempt" if attempt.stage is None else "stage_attempt",
+        "task_attempt" if stage is None else "stage_attempt",
         task_id=run.task_id,
-        label=label,
+        label=f"{stage or run.task_id} attempt {attempt.number}",
         ref=attempt.ref,
-        time=_begun(attempt),
+        time=attempt.begun,
         annotations={
-            "state": _state(attempt),
+            "state": attempt_state(attempt),
             "outcome": attempt.outcome.name,
             **_delivery(attempt),
             **_failure(attempt),
@@ -64,25 +85,14 @@ def _draw_attempt(run: TaskRun, attempt: Attempt, drawing: Drawing) -> None:
     )
 
 
-def _begun(attempt: Attempt) -> Instant:
-    return attempt.opened.time if attempt.opened else Instant(attempt.key[0])
-
-
-def _state(attempt: Attempt) -> NodeState:
-    # Only a closing event closes an attempt, but a handler that raised has failed already.
-    return "failed" if attempt.failed and attempt.outcome.name == "running" else attempt.outcome.state
-
-
 def _delivery(attempt: Attempt) -> dict[str, Any]:
-    received = attempt.received()
-    shown: dict[str, Any] = {"role": "aggregation" if attempt.lane == "aggregation" else None}
-    for name in (
-        "queue_name", "consumer_name", "task_type", "stage", "origin_stage", "shard", "message_id", "routing_key",
-        "retry_attempt", "delivery_count",
-    ):  # fmt: skip
-        shown[name] = getattr(received, name, None)
-    shown["redelivered"] = getattr(received, "redelivered", False) or None
-    shown["replay_count"] = getattr(received, "replay_count", 0) or None
+    received = attempt.received
+    shown: dict[str, Any] = {"role": "aggregation" if attempt.lane == AGGREGATION else None}
+    if received is not None:
+        names, values = _DELIVERY_FIELDS[type(received)]
+        shown.update(zip(names, values(received), strict=True))
+        shown["redelivered"] = received.redelivered or None
+        shown["replay_count"] = received.replay_count or None
     shown["proved_to"] = proved_to(attempt) if attempt.observed else None
     return shown
 
@@ -96,14 +106,13 @@ def _failure(attempt: Attempt) -> dict[str, Any]:
 
 def _timing(run: TaskRun, attempt: Attempt) -> dict[str, Any]:
     anomalies: set[str] = set()
-    begun = _begun(attempt)
-    shown: dict[str, Any] = {"duration_ms": None, "queue_wait_ms": None}
-    if attempt.closed_at is not None:
-        shown["duration_ms"] = milliseconds_between(begun, attempt.closed_at)
-        if attempt.closed_at < begun:
+    shown: dict[str, Any] = {}
+    begun, closed_at, due = attempt.begun, attempt.closed_at, _due(run, attempt)
+    if closed_at is not None and UNTIMED not in (begun, closed_at):
+        shown["duration_ms"] = milliseconds_between(begun, closed_at)
+        if closed_at < begun:
             anomalies.add("clock_skew")
-    due = _due(run, attempt)
-    if due is not None:
+    if due is not None and UNTIMED not in (begun, due):
         shown["queue_wait_ms"] = milliseconds_between(due, begun)
         if begun < due:
             anomalies.add("clock_skew")
@@ -118,15 +127,14 @@ def _timing(run: TaskRun, attempt: Attempt) -> dict[str, Any]:
 
 def _due(run: TaskRun, attempt: Attempt) -> Instant | None:
     """When the message could have been handed out: published, or its retry's delay over."""
-    cause = attempt.opened.event.envelope.cause if attempt.opened else None
-    causing = run.placed.get(own_event_id(cause)) if cause else None
-    if causing is None:
+    cause = cause_of(attempt.opened.event.envelope) if attempt.opened else None
+    causing = run.placed.get(cause) if cause is not None else None
+    if causing is None or causing.time == UNTIMED:
         return None
     body = causing.event.body
-    delay = (
-        (body.delay_ms or 0) if isinstance(body, ConsumerRetryScheduled | AggregationRetryScheduled) else 0
-    )
-    return Instant(causing.time + delay * 1000)
+    if isinstance(body, ConsumerRetryScheduled | AggregationRetryScheduled):
+        return Instant(causing.time + (body.delay_ms or 0) * 1000)
+    return causing.time
 
 
 def _acked_but_redelivered(run: TaskRun, attempt: Attempt) -> bool:

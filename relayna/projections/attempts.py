@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Final, TypeAlias
 
 from msgspec import Struct, field
@@ -30,10 +31,20 @@ from relayna.events import (
 from relayna.events.vocabulary import RECEIVED_TYPES
 from relayna.ids import AttemptId
 from relayna.instants import Instant
+from relayna.projections.fact_ids import is_copy
 from relayna.projections.ordering import OrderKey, PlacedEvent
 from relayna.projections.outcomes import RUNNING, Outcome
 
-__all__ = ["AGGREGATION", "Attempt", "Attempts", "DeliveryIdentity", "Line", "gather_attempts", "lane_of"]
+__all__ = [
+    "AGGREGATION",
+    "Attempt",
+    "Attempts",
+    "DeliveryIdentity",
+    "Line",
+    "Received",
+    "gather_attempts",
+    "lane_of",
+]
 
 AGGREGATION: Final = "aggregation"
 """The lane of aggregation deliveries."""
@@ -50,6 +61,8 @@ _OF_TASKS_AND_STAGES: Final = (
 """They are never told by a shard's consumer, which has words of its own."""
 _ABOUT_ATTEMPTS: Final = frozenset({DeadLetterRecorded, DeliveryRepeated, EventsLost})
 """They name an attempt but are not told by it."""
+
+Received: TypeAlias = TaskMessageReceived | AggregationMessageReceived | WorkflowMessageReceived
 
 DeliveryIdentity: TypeAlias = tuple[str, str | None, int, int]
 """What a delivery has in common with its redelivered copies: message, stage or queue, retry, replay."""
@@ -71,6 +84,10 @@ class Attempt(Struct, kw_only=True, gc=False):
     only_told_of: bool = True
     """Nothing that it told itself is here."""
     opened: PlacedEvent | None = None
+    received: Received | None = None
+    """What its delivery was, when that is known."""
+    identity: DeliveryIdentity | None = None
+    """What it has in common with other deliveries of the same; none for a message without an id."""
     failed: PlacedEvent | None = None
     closings: list[PlacedEvent] = field(default_factory=list)
     """In our own records at most one; foreign ones may tell a retry and an ack."""
@@ -89,19 +106,6 @@ class Attempt(Struct, kw_only=True, gc=False):
     def stage(self) -> str | None:
         """The workflow stage, when it is one's."""
         return self.lane.removeprefix("stage:") if self.lane.startswith("stage:") else None
-
-    def received(self) -> TaskMessageReceived | AggregationMessageReceived | WorkflowMessageReceived | None:
-        """What its delivery was, when that is known."""
-        body = self.opened.event.body if self.opened else None
-        return body if isinstance(body, RECEIVED_TYPES) else None
-
-    def identity(self) -> DeliveryIdentity | None:
-        """What it has in common with other deliveries of the same; none for a message without an id."""
-        received = self.received()
-        if received is None or received.message_id is None:
-            return None
-        place = getattr(received, "stage", None) or received.queue_name
-        return (received.message_id, place, received.retry_attempt, received.replay_count)
 
 
 class Line:
@@ -122,20 +126,31 @@ class Line:
         return self._members[position - 1] if position else None
 
 
+class _Lines:
+    """A task's attempts in order, all and by lane."""
+
+    def __init__(self, members: Iterable[Attempt]) -> None:
+        self.all = Line()
+        self.of_tasks_and_stages = Line()
+        self.lanes: dict[str, Line] = {}
+        for attempt in members:
+            self.all.append(attempt)
+            if attempt.lane != AGGREGATION:
+                self.of_tasks_and_stages.append(attempt)
+            self.lanes.setdefault(attempt.lane, Line()).append(attempt)
+
+
 class Attempts:
     """A task's attempts in order, found by id or by time."""
 
     def __init__(self, members: Iterable[Attempt]) -> None:
         self.members: Sequence[Attempt] = sorted(members, key=lambda attempt: attempt.key)
         self.by_ref = {attempt.ref: attempt for attempt in self.members}
-        self._all = Line()
-        self._of_tasks_and_stages = Line()
-        self._lanes: dict[str, Line] = {}
-        for attempt in self.members:
-            self._all.append(attempt)
-            if attempt.lane != AGGREGATION:
-                self._of_tasks_and_stages.append(attempt)
-            self._lanes.setdefault(attempt.lane, Line()).append(attempt)
+
+    @cached_property
+    def _lines(self) -> _Lines:
+        # Only records without ids are attributed by time; histories of our own have none.
+        return _Lines(self.members)
 
     def with_id(self, attempt_id: AttemptId | None) -> Attempt | None:
         """The attempt of that id."""
@@ -146,7 +161,7 @@ class Attempts:
         lane, time = lane_of(placed.event.body), placed.key[0]
         if lane == _ANY:
             both = isinstance(placed.event.body, _OF_TASKS_AND_STAGES)
-            return (self._of_tasks_and_stages if both else self._all).newest(time)
+            return (self._lines.of_tasks_and_stages if both else self._lines.all).newest(time)
         if lane == AGGREGATION:
             return self._in_lane(lane, time)
         return self.newest_of_stage(lane.removeprefix("stage:"), Instant(time))
@@ -157,7 +172,7 @@ class Attempts:
         return max((one for one in found if one), key=lambda attempt: attempt.key, default=None)
 
     def _in_lane(self, lane: str, time: int) -> Attempt | None:
-        line = self._lanes.get(lane)
+        line = self._lines.lanes.get(lane)
         return None if line is None else line.newest(time)
 
 
@@ -178,11 +193,12 @@ def gather_attempts(ordered: Iterable[PlacedEvent]) -> Attempts:
     for placed in ordered:
         envelope = placed.event.envelope
         if envelope.attempt_id is None:
-            if isinstance(placed.event.body, RECEIVED_TYPES):
+            body = placed.event.body
+            if isinstance(body, RECEIVED_TYPES):
                 attempt = _first_seen(placed, placed.own_id, observed=False)
                 found[attempt.ref] = attempt
-                _open(attempt, placed)
-        elif "@" not in envelope.event_id:  # else it is told here about another task's attempt
+                _open(attempt, placed, body)
+        elif not is_copy(envelope):  # else it is told here about another task's attempt
             known = found.get(envelope.attempt_id)
             if known is None:
                 known = found[envelope.attempt_id] = _first_seen(placed, envelope.attempt_id, observed=True)
@@ -202,11 +218,17 @@ def _take(attempt: Attempt, placed: PlacedEvent) -> None:
         attempt.only_told_of = False
     if attempt.opened is None:
         if isinstance(body, RECEIVED_TYPES):
-            _open(attempt, placed)
+            _open(attempt, placed, body)
         elif attempt.lane == _ANY:
             attempt.lane = lane_of(body)
 
 
-def _open(attempt: Attempt, placed: PlacedEvent) -> None:
+def _open(attempt: Attempt, placed: PlacedEvent, received: Received) -> None:
     attempt.opened, attempt.key, attempt.begun = placed, placed.key, placed.time
-    attempt.lane, attempt.only_told_of = lane_of(placed.event.body), False
+    attempt.lane, attempt.only_told_of = lane_of(received), False
+    attempt.received = received
+    if received.message_id is not None:
+        place = received.queue_name
+        if isinstance(received, WorkflowMessageReceived):
+            place = received.stage or place
+        attempt.identity = (received.message_id, place, received.retry_attempt, received.replay_count)

@@ -5,12 +5,15 @@ By recorded ids it is observed. Without ids it is inferred: the newest attempt b
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
-from relayna.ids import AttemptId, own_event_id
+from relayna.events import StatusPublished, TaskPublished, WorkflowMessagePublished
+from relayna.ids import AttemptId, EventId
 from relayna.projections.attempts import Attempt, Attempts
+from relayna.projections.fact_ids import attempt_named_by, cause_of
 from relayna.projections.ordering import PlacedEvent
 
 __all__ = ["OBSERVED", "Attribution", "Evidence", "attribute"]
@@ -28,20 +31,35 @@ class Attribution(Struct, frozen=True, gc=False):
 
 
 OBSERVED: Evidence = "observed"
+_PUBLISHED: Final = (TaskPublished, WorkflowMessagePublished)
 
 
-def attribute(attempts: Attempts, placed: PlacedEvent) -> Attribution:
-    """Find the attempt that made this fact."""
+def attribute(
+    attempts: Attempts, placed: PlacedEvent, recorded: Mapping[EventId, PlacedEvent]
+) -> Attribution:
+    """Find the attempt that made this fact; `recorded` is all that the task's history holds."""
     envelope = placed.event.envelope
-    named = attempts.with_id(envelope.attempt_id)
+    attempt_id = envelope.attempt_id
+    named = None if attempt_id is None else attempts.by_ref.get(attempt_id)
     if named is not None:
         return Attribution(named, OBSERVED)
-    if envelope.cause is not None:
-        # `<attempt>.<seq>`: the id names the attempt even when that event itself is missing.
-        causing = attempts.with_id(AttemptId(own_event_id(envelope.cause).rpartition(".")[0]))
+    cause = cause_of(envelope)
+    if cause is not None:
+        causing = attempts.with_id(attempt_named_by(cause)) or attempts.with_id(AttemptId(cause))
         if causing is not None:
             return Attribution(causing, OBSERVED)
+        if isinstance(placed.event.body, StatusPublished) and _is_outside(recorded.get(cause)):
+            return Attribution(None, OBSERVED)
     newest = attempts.newest_begun(placed)
     if newest is not None:
         return Attribution(newest, "inferred", "newest_attempt_begun_by_then")
     return Attribution(None, "inferred", "no_attempt_begun_by_then")
+
+
+def _is_outside(causing: PlacedEvent | None) -> bool:
+    """Whoever publishes a task may publish statuses of it, whatever attempts run by then."""
+    return (
+        causing is not None
+        and causing.event.envelope.attempt_id is None
+        and isinstance(causing.event.body, _PUBLISHED)
+    )

@@ -1,7 +1,8 @@
 """Births: the one edge by which each attempt came to be.
 
-Owns the rules, in their order: what the recorded cause says; else, for records without ids, the retry it
-counts, the manual retry before it, the replay before it, where its message hung before; else the task.
+Owns the rules, in their order: what the recorded cause says; else, for records without ids, the retry or the
+replay that the delivery counts, where its message hung when it was handed out before, what lies between it
+and the attempt before (a retry, a replay, a manual retry); else the task.
 """
 
 from __future__ import annotations
@@ -9,77 +10,87 @@ from __future__ import annotations
 import bisect
 from typing import Final
 
-from msgspec import Struct
-
-from relayna.events.vocabulary import CLOSING_TYPES
-from relayna.ids import EventId, own_event_id
-from relayna.projections.attempts import Attempt, lane_of
-from relayna.projections.attribution import OBSERVED, Evidence, attribute
+from relayna.events import AggregationMessageAcked, TaskMessageAcked, WorkflowStageAcked
+from relayna.ids import EventId
+from relayna.projections.attempts import AGGREGATION, Attempt, DeliveryIdentity, lane_of
+from relayna.projections.attribution import OBSERVED
 from relayna.projections.dead_letters import DeadLetter
-from relayna.projections.graph import EdgeKind
+from relayna.projections.fact_ids import cause_of
 from relayna.projections.ordering import OrderKey
-from relayna.projections.task_run import Retry, TaskRun
+from relayna.projections.retries import Retry
+from relayna.projections.task_run import Birth, TaskRun
 
-__all__ = ["Birth", "Births"]
+__all__ = ["MANUAL_STATUS", "find_births"]
 
-_MANUAL_STATUS: Final = "manual_retrying"
-
-
-class Birth(Struct, frozen=True, gc=False):
-    """From where an attempt came; `source` None is the task itself, or its message."""
-
-    source: str | None
-    kind: EdgeKind
-    evidence: Evidence
-    rule: str | None = None
+MANUAL_STATUS: Final = "manual_retrying"
+_ACKS: Final = (TaskMessageAcked, WorkflowStageAcked, AggregationMessageAcked)
 
 
-class Births:
-    """Finds the birth of each attempt of a run. Nodes must have their ids."""
+def find_births(run: TaskRun) -> None:
+    """Find the birth of every attempt of the run. Nodes must have their ids."""
+    rules = _Rules(run)
+    previous: dict[str, Attempt] = {}
+    for attempt in run.attempts.members:
+        run.births[attempt.ref] = rules.birth(attempt, previous.get(attempt.lane))
+        previous[attempt.lane] = attempt
+
+
+class _Timeline:
+    """What may lead to an attempt, in order, each with the birth that it would be."""
+
+    def __init__(self) -> None:
+        self._keys: list[OrderKey] = []
+        self._births: list[Birth] = []
+
+    def append(self, key: OrderKey, birth: Birth) -> None:
+        self._keys.append(key)
+        self._births.append(birth)
+
+    def last_before(self, key: OrderKey) -> tuple[OrderKey, Birth] | None:
+        position = bisect.bisect_left(self._keys, key)
+        return (self._keys[position - 1], self._births[position - 1]) if position else None
+
+
+class _Rules:
+    """The rules, and what they look things up in."""
 
     def __init__(self, run: TaskRun) -> None:
         self._run = run
-        self._retries_by_event = {retry.placed.own_id: retry for retry in run.retries}
+        self._retries_by_event: dict[EventId, Retry] = {}
+        self._retries_by_number: dict[tuple[object, ...], _Timeline] = {}
+        self._retries: dict[str, _Timeline] = {}
         self._letters_by_event: dict[EventId, DeadLetter] = {}
-        for letter in run.letters:
-            for placed in (letter.placed, *letter.others, *letter.replays):
-                self._letters_by_event[placed.own_id] = letter
-        self._retries_by_number = self._index_retries()
-        self._letter_keys = [letter.placed.key for letter in run.letters]
-        self._manual = self._index_manual_statuses()
-        self._born: dict[str, Birth] = {}
-        self._born_of_message: dict[tuple[str, int, int, str], Birth] = {}
+        self._letters = _Timeline()
+        self._replays: dict[str, _Timeline] = {}
+        self._manual: dict[str, list[OrderKey]] = {}
+        self._of_delivery: dict[DeliveryIdentity, Birth] = {}
+        self._index_retries()
+        self._index_letters()
+        for status in run.statuses:
+            if status.text == MANUAL_STATUS:
+                lane = lane_of(status.placed.event.body)
+                self._manual.setdefault(lane, []).append(status.placed.key)
 
-    def all(self) -> dict[str, Birth]:
-        """The birth of every attempt, by the attempt's ref."""
-        previous: Attempt | None = None
-        for attempt in self._run.attempts.members:
-            birth = self._of(attempt, previous)
-            self._born[attempt.ref] = birth
-            delivery = _delivery(attempt)
-            if delivery is not None:
-                self._born_of_message.setdefault(delivery, birth)
-            previous = attempt
-        return self._born
-
-    def _of(self, attempt: Attempt, previous: Attempt | None) -> Birth:
-        recorded = self._by_cause(attempt)
-        if recorded is not None:
-            return recorded
-        delivery = _delivery(attempt)
-        return (
-            self._by_retry_number(attempt)
+    def birth(self, attempt: Attempt, previous: Attempt | None) -> Birth:
+        """How this attempt came to be; `previous` is the one before it in its lane."""
+        identity = attempt.identity
+        found = (
+            self._by_cause(attempt)
+            or self._by_retry_number(attempt)
             or self._by_replay_count(attempt)
-            or (self._born_of_message.get(delivery) if delivery else None)
-            or self._by_manual_status(attempt, previous)
+            or self._handed_out_again(attempt, identity)
+            or self._since(attempt, previous)
+            or (self._of_delivery.get(identity) if identity else None)
             or self._of_the_task(attempt)
         )
+        if identity is not None:
+            self._of_delivery.setdefault(identity, found)
+        return found
 
     def _by_cause(self, attempt: Attempt) -> Birth | None:
-        cause = attempt.opened.event.envelope.cause if attempt.opened else None
+        cause = _cause(attempt)
         if cause is None:
             return None
-        cause = own_event_id(cause)
         retry = self._retries_by_event.get(cause)
         if retry is not None:
             return Birth(retry.node_id, "received_by", OBSERVED)
@@ -89,61 +100,100 @@ class Births:
         causing = self._run.placed.get(cause)
         if causing is None:
             return None
-        if isinstance(causing.event.body, CLOSING_TYPES):
-            earlier = attribute(self._run.attempts, causing).attempt
-            if earlier is not None and earlier is not attempt:
-                return Birth(earlier.node_id, "manual_retry_to", OBSERVED)
+        if isinstance(causing.event.body, _ACKS):
+            by = self._run.attribute(causing)
+            if by.attempt is not None and by.attempt is not attempt:
+                return Birth(by.attempt.node_id, "manual_retry_to", by.evidence, by.rule)
         return Birth(None, "received_by", OBSERVED)
 
     def _by_retry_number(self, attempt: Attempt) -> Birth | None:
-        received = attempt.received()
+        received = attempt.received
         if received is None or not received.retry_attempt:
             return None
-        for number in (received.retry_attempt, None):
-            keys, retries = self._retries_by_number.get((attempt.lane, number), ([], []))
-            position = bisect.bisect_left(keys, attempt.key)
-            if position:
-                return Birth(retries[position - 1].node_id, "received_by", "inferred", "retry_attempt")
+        # Some stacks give each copy an id of its own; ours do not, so another id is another message.
+        number = received.retry_attempt
+        choices: list[tuple[object, ...]] = [(attempt.lane, number, received.message_id)]
+        if _cause(attempt) is None:
+            choices += [(attempt.lane, number), (attempt.lane, None)]
+        for choice in choices:
+            timeline = self._retries_by_number.get(choice)
+            found = timeline.last_before(attempt.key) if timeline else None
+            if found is not None:
+                return found[1]
         return None
 
     def _by_replay_count(self, attempt: Attempt) -> Birth | None:
-        received = attempt.received()
+        received = attempt.received
         if received is None or not received.replay_count:
             return None
-        position = bisect.bisect_left(self._letter_keys, attempt.key)
-        if not position:
-            return None
-        return Birth(self._run.letters[position - 1].node_id, "replayed_as", "inferred", "replay_count")
+        found = self._letters.last_before(attempt.key)
+        return found[1] if found else None
 
-    def _by_manual_status(self, attempt: Attempt, previous: Attempt | None) -> Birth | None:
-        if previous is None or (attempt.observed and attempt.opened and attempt.opened.event.envelope.cause):
+    def _handed_out_again(self, attempt: Attempt, identity: DeliveryIdentity | None) -> Birth | None:
+        received = attempt.received
+        return self._of_delivery.get(identity) if identity and received and received.redelivered else None
+
+    def _since(self, attempt: Attempt, previous: Attempt | None) -> Birth | None:
+        """The last thing between the attempt before and this one that makes a message be handled again."""
+        received = attempt.received
+        if received is None or received.redelivered or _cause(attempt) is not None or attempt.seqs:
+            return None  # our own copies carry their cause: one without it is a message from outside
+        timelines = (self._retries.get(attempt.lane), self._replays.get(attempt.lane), self._replays.get(""))
+        found = [last for line in timelines if line and (last := line.last_before(attempt.key))]
+        if previous is not None:
+            found = [(key, birth) for key, birth in found if key > previous.key]
+            manual = self._manual_between(previous, attempt)
+            if manual is not None:
+                born = Birth(previous.node_id, "manual_retry_to", "inferred", MANUAL_STATUS)
+                found.append((manual, born))
+        return max(found, key=lambda entry: entry[0])[1] if found else None
+
+    def _manual_between(self, previous: Attempt, attempt: Attempt) -> OrderKey | None:
+        if attempt.lane == AGGREGATION:
             return None
-        position = bisect.bisect_right(self._manual, attempt.key[0])
-        if position and self._manual[position - 1] >= previous.key[0]:
-            return Birth(previous.node_id, "manual_retry_to", "inferred", _MANUAL_STATUS)
-        return None
+        lanes = list(self._manual) if not attempt.lane else ["", attempt.lane]
+        found = []
+        for lane in dict.fromkeys(lanes):
+            keys = self._manual.get(lane, [])
+            position = bisect.bisect_right(keys, (attempt.key[0], attempt.key[1], "\U0010ffff"))
+            if position and keys[position - 1][0] >= previous.key[0]:
+                found.append(keys[position - 1])
+        return max(found, default=None)
 
     def _of_the_task(self, attempt: Attempt) -> Birth:
+        if _cause(attempt) is not None:
+            return Birth(None, "received_by", "inferred", "cause_missing")
         if attempt.observed:
             return Birth(None, "received_by", OBSERVED)
         return Birth(None, "received_by", "inferred", "no_other_origin")
 
-    def _index_retries(self) -> dict[tuple[str, int | None], tuple[list[OrderKey], list[Retry]]]:
-        index: dict[tuple[str, int | None], tuple[list[OrderKey], list[Retry]]] = {}
+    def _index_retries(self) -> None:
         for retry in self._run.retries:
+            self._retries_by_event[retry.placed.own_id] = retry
             lane = retry.by.attempt.lane if retry.by.attempt else lane_of(retry.body)
-            keys, retries = index.setdefault((lane, retry.body.retry_attempt), ([], []))
-            keys.append(retry.placed.key)
-            retries.append(retry)
-        return index
+            number, key = retry.body.retry_attempt, retry.placed.key
+            counted = Birth(retry.node_id, "received_by", "inferred", "retry_attempt")
+            for choice in ((lane, number, retry.body.message_id), (lane, number)):
+                self._retries_by_number.setdefault(choice, _Timeline()).append(key, counted)
+            before = Birth(retry.node_id, "received_by", "inferred", "retried_before")
+            self._retries.setdefault(lane, _Timeline()).append(key, before)
 
-    def _index_manual_statuses(self) -> list[int]:
-        return [status.placed.key[0] for status in self._run.statuses if status.text == _MANUAL_STATUS]
+    def _index_letters(self) -> None:
+        replays: list[tuple[OrderKey, str, Birth]] = []
+        for letter in self._run.letters:
+            self._letters.append(
+                letter.placed.key, Birth(letter.node_id, "replayed_as", "inferred", "replay_count")
+            )
+            for placed in letter.records():
+                self._letters_by_event[placed.own_id] = letter
+            by = self._run.attribution_of(letter).attempt
+            born = Birth(letter.node_id, "replayed_as", "inferred", "replayed_before")
+            for placed in letter.replays:
+                self._letters_by_event[placed.own_id] = letter
+                replays.append((placed.key, by.lane if by else "", born))
+        for key, lane, born in sorted(replays, key=lambda replay: replay[0]):
+            self._replays.setdefault(lane, _Timeline()).append(key, born)
 
 
-def _delivery(attempt: Attempt) -> tuple[str, int, int, str] | None:
-    """What a delivery has in common with its redelivered copies."""
-    received = attempt.received()
-    if received is None or received.message_id is None:
-        return None
-    return (received.message_id, received.retry_attempt, received.replay_count, attempt.lane)
+def _cause(attempt: Attempt) -> EventId | None:
+    return cause_of(attempt.opened.event.envelope) if attempt.opened else None

@@ -14,15 +14,18 @@ from msgspec import Struct, field
 
 from relayna.events import (
     ChildFinished,
+    ChildRegistered,
     DeadLetterRecorded,
     DeadLetterReplayed,
+    DeliveryRepeated,
     EventsLost,
     Opaque,
     StatusPublished,
 )
 from relayna.events.history import StreamFact
-from relayna.ids import AttemptId, own_event_id
 from relayna.projections.attempts import Attempt
+from relayna.projections.fact_ids import attempt_named_by, cause_of
+from relayna.projections.ordering import PlacedEvent
 from relayna.projections.outcomes import ABANDONED
 from relayna.projections.task_run import TaskRun
 
@@ -30,7 +33,12 @@ __all__ = ["Gap", "has_observations", "known_gaps", "proved_to"]
 
 Ranges: TypeAlias = list[tuple[int, int]]
 
+_LONGEST_SEQ: Final = 19
+"""Digits of a number that fits in 64 bits; longer ones are no numbers of ours."""
+
 _NOT_OBSERVATIONS: Final = (StatusPublished, DeadLetterRecorded, DeadLetterReplayed, Opaque, ChildFinished)
+_FROM_OUTSIDE: Final = (*_NOT_OBSERVATIONS, ChildRegistered, DeliveryRepeated, EventsLost)
+"""Others may tell them in a stream whose own beginning is gone."""
 
 
 class Gap(Struct, frozen=True, kw_only=True, gc=False):
@@ -49,7 +57,14 @@ class Gap(Struct, frozen=True, kw_only=True, gc=False):
 
 def has_observations(run: TaskRun) -> bool:
     """Whether a worker told anything, beside statuses and dead letters."""
-    return any(not isinstance(placed.event.body, _NOT_OBSERVATIONS) for placed in run.ordered)
+    return any(_is_observation(placed) for placed in run.ordered)
+
+
+def _is_observation(placed: PlacedEvent) -> bool:
+    body, attempt_id = placed.event.body, placed.event.envelope.attempt_id
+    if isinstance(body, StatusPublished | ChildRegistered):
+        return attempt_id is not None  # else a store's record, or a reference that a child's record left
+    return not isinstance(body, _NOT_OBSERVATIONS)
 
 
 def known_gaps(run: TaskRun, facts: Iterable[StreamFact]) -> list[Gap]:
@@ -75,12 +90,19 @@ def known_gaps(run: TaskRun, facts: Iterable[StreamFact]) -> list[Gap]:
 
 def proved_to(attempt: Attempt) -> int | None:
     """The last number up to which no event of the attempt is missing; none when its first one is."""
+    if _is_whole(attempt):
+        return len(attempt.seqs) - 1
     expected = 0
     for seq in sorted(set(attempt.seqs)):
         if seq != expected:
             break
         expected += 1
     return expected - 1 if expected else None
+
+
+def _is_whole(attempt: Attempt) -> bool:
+    """Every event that it told up to the last one is here: the common case, and cheap to see."""
+    return attempt.seqs == list(range(len(attempt.seqs) or 1))
 
 
 def _reported(run: TaskRun) -> list[Gap]:
@@ -99,7 +121,7 @@ def _reported(run: TaskRun) -> list[Gap]:
 
 
 def _holes(run: TaskRun, *, trimmed: bool) -> list[Gap]:
-    heads = {attempt.ref for attempt in run.attempts.members if _lacks_head(run, attempt)}
+    heads = _heads_missing(run)
     before_everything = _before_everything(run, heads)
     gaps: list[Gap] = []
     for attempt in run.attempts.members:
@@ -115,21 +137,39 @@ def _holes(run: TaskRun, *, trimmed: bool) -> list[Gap]:
     return gaps
 
 
-def _lacks_head(run: TaskRun, attempt: Attempt) -> bool:
-    """Its first events are not there, or the event that led to it is not, and nobody confessed to that."""
-    if not attempt.observed:
+def _heads_missing(run: TaskRun) -> set[str]:
+    """Attempts whose first events are not there, or the event that led to them, and nobody confessed to it."""
+    confessed = sum(
+        max(1, placed.event.body.count)
+        for placed in run.losses
+        if isinstance(placed.event.body, EventsLost) and placed.event.envelope.attempt_id is None
+    )
+    heads = {attempt.ref for attempt in run.attempts.members if _lacks_own_head(attempt)}
+    for attempt in run.attempts.members:
+        if attempt.ref not in heads and _lacks_cause(run, attempt):
+            # What was lost outside any attempt has no number: each confessed one explains one.
+            if confessed > 0:
+                confessed -= 1
+            else:
+                heads.add(attempt.ref)
+    return heads
+
+
+def _lacks_own_head(attempt: Attempt) -> bool:
+    if not attempt.observed or _is_whole(attempt):
         return False
-    if not attempt.seqs:
-        return not attempt.losses
+    if not attempt.seqs:  # foreign records may carry ids without numbers; what only others tell of is missing
+        return attempt.only_told_of and not attempt.losses
     first = min(attempt.seqs)
-    if first > 0:
-        return bool(_without([(0, first - 1)], _confessed(attempt.losses)))
-    opened = attempt.opened
-    cause = opened.event.envelope.cause if opened else None
-    if cause is None or own_event_id(cause) in run.placed:
+    return first > 0 and bool(_without([(0, first - 1)], _confessed(attempt.losses)))
+
+
+def _lacks_cause(run: TaskRun, attempt: Attempt) -> bool:
+    cause = cause_of(attempt.opened.event.envelope) if attempt.opened else None
+    if cause is None or cause in run.placed or 0 not in attempt.seqs:
         return False
     # An attempt that is here itself tells on its own that its closing event is missing.
-    return run.attempts.with_id(AttemptId(own_event_id(cause).rpartition(".")[0])) is None
+    return run.attempts.with_id(attempt_named_by(cause)) is None
 
 
 def _before_everything(run: TaskRun, heads: set[str]) -> set[str]:
@@ -137,13 +177,16 @@ def _before_everything(run: TaskRun, heads: set[str]) -> set[str]:
     found: set[str] = set()
     for placed in run.ordered:
         attempt_id = placed.event.envelope.attempt_id
-        if attempt_id is None or attempt_id not in heads:
+        if attempt_id is not None and attempt_id in heads:
+            found.add(attempt_id)
+        elif attempt_id is not None or not isinstance(placed.event.body, _FROM_OUTSIDE):
             break
-        found.add(attempt_id)
     return found
 
 
 def _inner_holes(attempt: Attempt) -> Ranges:
+    if _is_whole(attempt):
+        return []
     holes: Ranges = []
     seqs = sorted(set(attempt.seqs))
     for earlier, later in pairwise(seqs):
@@ -154,38 +197,49 @@ def _inner_holes(attempt: Attempt) -> Ranges:
 
 def _lost_closings(run: TaskRun) -> list[Gap]:
     """A message that names a closing event as its cause proves that there was one."""
-    gaps = []
+    proved: dict[str, int] = {}
     for attempt in run.attempts.members:
-        cause = attempt.opened.event.envelope.cause if attempt.opened else None
-        if cause is None or own_event_id(cause) in run.placed:
+        cause = cause_of(attempt.opened.event.envelope) if attempt.opened else None
+        if cause is None or cause in run.placed:
             continue
-        earlier_id, _, number = own_event_id(cause).rpartition(".")
-        earlier = run.attempts.with_id(AttemptId(earlier_id))
-        if earlier is None or earlier.closings or not number.isdigit():
-            continue
-        seq = int(number)
-        if _without([(seq, seq)], _confessed(earlier.losses)):
-            gaps.append(
-                Gap(reason="gap", task_id=run.task_id, attempt=earlier.ref, detail={"ranges": [[seq, seq]]})
-            )
+        number = cause.rpartition(".")[2]
+        earlier = run.attempts.with_id(attempt_named_by(cause))
+        if earlier is not None and not earlier.closings and number.isdecimal() and len(number) < _LONGEST_SEQ:
+            proved[earlier.ref] = max(proved.get(earlier.ref, 0), int(number))
+    gaps = []
+    for ref, last in proved.items():
+        attempt = run.attempts.by_ref[ref]
+        first = max(attempt.seqs, default=-1) + 1
+        for hole in _without([(first, last)] if first <= last else [], _confessed(attempt.losses)):
+            gaps.append(Gap(reason="gap", task_id=run.task_id, attempt=ref, detail={"ranges": [list(hole)]}))
     return gaps
 
 
 def _confessed(losses: Iterable[EventsLost]) -> Ranges:
-    return sorted((first, last) for lost in losses for first, last in lost.seq_ranges if first <= last)
+    """The lost ranges in order, those that touch joined."""
+    joined: Ranges = []
+    for first, last in sorted((first, last) for lost in losses for first, last in lost.seq_ranges):
+        if joined and first <= joined[-1][1] + 1:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], last))
+        elif first <= last:
+            joined.append((first, last))
+    return joined
 
 
 def _without(holes: Sequence[tuple[int, int]], covered: Ranges) -> Ranges:
-    """The parts of the holes that nobody confessed to."""
+    """The parts of the holes that nobody confessed to; both in order, neither overlapping itself."""
     left: Ranges = []
+    passed = 0
     for first, last in holes:
         position = first
-        for start, end in covered:
-            if end < position or start > last:
-                continue
+        while passed < len(covered) and covered[passed][0] <= last:
+            start, end = covered[passed]
             if start > position:
                 left.append((position, start - 1))
             position = max(position, end + 1)
+            if end > last:
+                break  # it may reach into the next hole
+            passed += 1
         if position <= last:
             left.append((position, last))
     return left

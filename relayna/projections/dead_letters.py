@@ -5,17 +5,26 @@ Owns when records of dead letters are the same letter, and which replays belong 
 
 from __future__ import annotations
 
+import itertools
+from collections import deque
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct, field
 
 from relayna.events import DeadLetterRecorded, DeadLetterReplayed
-from relayna.ids import AttemptId, EventId, own_event_id
-from relayna.instants import UNTIMED, Instant
+from relayna.ids import AttemptId, EventId
+from relayna.instants import UNTIMED
+from relayna.projections.fact_ids import cause_of
 from relayna.projections.ordering import PlacedEvent
 
 __all__ = ["DeadLetter", "distinct_dead_letters"]
+
+_SAME_LOOK: Final = ("reason", "retry_attempt", "stage", "message_id")
+_SAME_DELIVERY: Final = ("message_id", "retry_attempt", "source_queue_name")
+_ANY: Final = object()
+
+_Look: TypeAlias = tuple[object, ...]
 
 
 class DeadLetter(Struct, kw_only=True, gc=False):
@@ -37,6 +46,10 @@ class DeadLetter(Struct, kw_only=True, gc=False):
                 return value
         return None
 
+    def records(self) -> Iterable[PlacedEvent]:
+        """Every record of it, without its replays."""
+        return (self.placed, *self.others)
+
 
 def distinct_dead_letters(
     observed: Iterable[PlacedEvent], stored: Iterable[PlacedEvent], replays: Iterable[PlacedEvent]
@@ -45,11 +58,12 @@ def distinct_dead_letters(
     register = _Register()
     for placed in observed:
         register.take(placed, None)
-    for placed in stored:
-        register.take(placed, register.same_as(placed))
+    unnamed = [placed for placed in stored if not register.take_named(placed)]
+    for placed in unnamed:
+        if not register.take_named(placed):  # one of those before it may have named it
+            register.take(placed, register.alike(placed))
     for placed in replays:
-        body = placed.event.body
-        letter = register.by_letter.get(body.dead_letter_id) if isinstance(body, DeadLetterReplayed) else None
+        letter = register.replayed_by(placed)
         if letter is not None:
             letter.replays.append(placed)
     return sorted(register.letters, key=lambda letter: letter.placed.key)
@@ -60,40 +74,57 @@ class _Register:
 
     def __init__(self) -> None:
         self.letters: list[DeadLetter] = []
-        self.by_letter: dict[str, DeadLetter] = {}
+        self._by_letter: dict[str, DeadLetter] = {}
         self._by_event: dict[EventId, DeadLetter] = {}
         self._by_attempt: dict[AttemptId, DeadLetter] = {}
-        self._by_time: dict[Instant, list[DeadLetter]] = {}
+        self._without_content: dict[_Look, deque[DeadLetter]] = {}
 
-    def same_as(self, placed: PlacedEvent) -> DeadLetter | None:
+    def take_named(self, placed: PlacedEvent) -> bool:
+        """Take a stored record in whose ids name a letter; whether they did."""
         envelope, body = placed.event.envelope, placed.event.body
         if not isinstance(body, DeadLetterRecorded):
-            return None
-        found = self.by_letter.get(body.dead_letter_id)
-        if found is None and envelope.cause is not None:
-            found = self._by_event.get(own_event_id(envelope.cause))
+            return True
+        found = self._by_letter.get(body.dead_letter_id)
+        cause = cause_of(envelope)
+        if found is None and cause is not None:
+            found = self._by_event.get(cause)
         if found is None and envelope.attempt_id is not None:
             found = self._by_attempt.get(envelope.attempt_id)
-        return found or self._alike(placed, body)
+        if found is not None:
+            self.take(placed, found)
+        return found is not None
 
-    def _alike(self, placed: PlacedEvent, body: DeadLetterRecorded) -> DeadLetter | None:
+    def alike(self, placed: PlacedEvent) -> DeadLetter | None:
+        """A letter without content that looks the same: by delivery for our own records, else by instant."""
+        body = placed.event.body
+        if placed.event.envelope.attempt_id is not None:
+            # Its worker died before it closed the attempt; the next one gave the same delivery up again.
+            delivery = tuple(getattr(body, name) for name in _SAME_DELIVERY)
+            found = None if None in delivery else self._next_without_content(("delivery", *delivery))
+            if found is not None:
+                return found
         if placed.time == UNTIMED:
             return None
-        for letter in self._by_time.get(placed.time, ()):
-            agree = all(
-                None in (getattr(body, name), letter.known(name)) or getattr(body, name) == letter.known(name)
-                for name in ("reason", "retry_attempt", "stage", "message_id")
-            )
-            if agree and letter.content is None:
-                return letter
-        return None
+        values = [getattr(body, name) for name in _SAME_LOOK]
+        choices = [(_ANY,) if value is None else (value, None) for value in values]
+        looks = itertools.product(*choices)
+        found_ones = (self._next_without_content((placed.time, *look)) for look in looks)
+        return next((letter for letter in found_ones if letter), None)
+
+    def replayed_by(self, placed: PlacedEvent) -> DeadLetter | None:
+        """The letter that this replay sent again."""
+        body, cause = placed.event.body, cause_of(placed.event.envelope)
+        found = self._by_letter.get(body.dead_letter_id) if isinstance(body, DeadLetterReplayed) else None
+        return self._by_event.get(cause) if found is None and cause is not None else found
 
     def take(self, placed: PlacedEvent, same: DeadLetter | None) -> None:
+        """One more record; it is of that letter, or of a new one."""
         envelope, body = placed.event.envelope, placed.event.body
         if same is None:
             same = DeadLetter(placed=placed)
             self.letters.append(same)
-            self._by_time.setdefault(placed.time, []).append(same)
+            if not isinstance(body, DeadLetterRecorded):
+                self._await_content(same)
         else:
             same.others.append(placed)
         self._by_event[placed.own_id] = same
@@ -101,4 +132,18 @@ class _Register:
             self._by_attempt.setdefault(envelope.attempt_id, same)
         if isinstance(body, DeadLetterRecorded):
             same.content = same.content or body
-            self.by_letter.setdefault(body.dead_letter_id, same)
+            self._by_letter.setdefault(body.dead_letter_id, same)
+
+    def _await_content(self, letter: DeadLetter) -> None:
+        body = letter.placed.event.body
+        choices = [(getattr(body, name, None), _ANY) for name in _SAME_LOOK]
+        looks: list[_Look] = [(letter.placed.time, *look) for look in itertools.product(*choices)]
+        looks.append(("delivery", *(getattr(body, name, None) for name in _SAME_DELIVERY)))
+        for look in looks:
+            self._without_content.setdefault(look, deque()).append(letter)
+
+    def _next_without_content(self, look: _Look) -> DeadLetter | None:
+        waiting = self._without_content.get(look, deque())
+        while waiting and waiting[0].content is not None:
+            waiting.popleft()
+        return waiting[0] if waiting else None

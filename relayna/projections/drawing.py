@@ -5,6 +5,7 @@ Owns ids of nodes and the order of the output. Knows no events.
 
 from __future__ import annotations
 
+import heapq
 from typing import Any
 
 from relayna.instants import UNTIMED, Instant, format_instant
@@ -31,10 +32,12 @@ class Drawing:
     """Nodes and edges so far."""
 
     def __init__(self) -> None:
-        self._nodes: list[tuple[tuple[int, str, str], ExecutionGraphNode]] = []
-        self._edges: list[tuple[tuple[int, str, str, str], ExecutionGraphEdge]] = []
+        self._nodes: list[tuple[int, str, str, str, int, ExecutionGraphNode]] = []
+        """Each after what it is sorted by; the last of that is its place among those drawn, so no two are equal."""
+        self._edges: list[tuple[int, str, str, str, int, ExecutionGraphEdge]] = []
         self.earliest: Instant | None = None
         self.latest: Instant | None = None
+        self._last: tuple[Instant, str] = (UNTIMED, "")
 
     def node(
         self,
@@ -48,11 +51,14 @@ class Drawing:
         annotations: dict[str, Any],
     ) -> None:
         """Add a node; annotations that are null are left out. Any: JSON values."""
-        shown = {"ref": ref, **{name: value for name, value in annotations.items() if value is not None}}
+        shown: dict[str, Any] = {"ref": ref}
+        for name, value in annotations.items():
+            if value is not None:
+                shown[name] = value
         drawn = ExecutionGraphNode(
             id=node, kind=kind, task_id=task_id, label=label, timestamp=self._shown(time), annotations=shown
         )
-        self._nodes.append(((UNTIMED if time is None else time, kind, ref), drawn))
+        self._nodes.append((UNTIMED if time is None else time, kind, ref, node, len(self._nodes), drawn))
 
     def edge(
         self,
@@ -66,23 +72,29 @@ class Drawing:
         **annotations: Any,  # Any: JSON values
     ) -> None:
         """Add an edge and say how it is known; annotations that are null are left out."""
-        shown = {"evidence": evidence, "rule": rule, **annotations}
+        shown: dict[str, Any] = {"evidence": evidence}
+        if rule is not None:
+            shown["rule"] = rule
+        for name, value in annotations.items():
+            if value is not None:
+                shown[name] = value
         drawn = ExecutionGraphEdge(
-            source=source,
-            target=target,
-            kind=kind,
-            timestamp=self._shown(time),
-            annotations={name: value for name, value in shown.items() if value is not None},
+            source=source, target=target, kind=kind, timestamp=self._shown(time), annotations=shown
         )
-        self._edges.append(((UNTIMED if time is None else time, kind, source, target), drawn))
+        self._edges.append((UNTIMED if time is None else time, kind, source, target, len(self._edges), drawn))
+
+    def reaches(self, time: Instant | None) -> None:
+        """The run went on until then, though no node stands for it."""
+        if time is not None and time != UNTIMED and (self.latest is None or time > self.latest):
+            self.latest = time
 
     def nodes(self) -> list[ExecutionGraphNode]:
         """All nodes by time, kind and ref."""
-        return [node for _, node in sorted(self._nodes, key=lambda entry: entry[0])]
+        return [entry[-1] for entry in sorted(self._nodes)]
 
     def edges(self) -> list[ExecutionGraphEdge]:
         """All edges by time, kind and ends."""
-        return [edge for _, edge in sorted(self._edges, key=lambda entry: entry[0])]
+        return [entry[-1] for entry in sorted(self._edges)]
 
     @property
     def size(self) -> int:
@@ -90,18 +102,47 @@ class Drawing:
         return len(self._nodes)
 
     def cut(self, most: int) -> int:
-        """Keep the first `most` nodes, in the order in which they were drawn, and the edges among them."""
-        left_out = self._nodes[most:]
-        self._nodes = self._nodes[:most]
-        kept = {node.id for _, node in self._nodes}
-        self._edges = [entry for entry in self._edges if entry[1].source in kept and entry[1].target in kept]
-        return len(left_out)
+        """Keep the root and up to `most` nodes in all, each with what it hangs on; how many are left out.
+
+        Nodes that were drawn first are kept first.
+        """
+        below = self._below()
+        kept: set[int] = set()
+        reached = [0]
+        while reached and len(kept) < max(1, most):
+            index = heapq.heappop(reached)
+            if index not in kept:
+                kept.add(index)
+                for hanging in below.get(self._nodes[index][-1].id, ()):
+                    heapq.heappush(reached, hanging)
+        left_out = len(self._nodes) - len(kept)
+        self._nodes = [entry for index, entry in enumerate(self._nodes) if index in kept]
+        names = {entry[-1].id for entry in self._nodes}
+        self._edges = [
+            entry for entry in self._edges if entry[-1].source in names and entry[-1].target in names
+        ]
+        return left_out
+
+    def _below(self) -> dict[str, list[int]]:
+        """What hangs on each node: by births, and by the edges of what attempts made."""
+        places = {entry[-1].id: index for index, entry in enumerate(self._nodes)}
+        below: dict[str, list[int]] = {}
+        for *_, edge in self._edges:
+            above, under = edge.source, edge.target
+            if edge.kind == "aggregated_into":
+                above, under = under, above
+            if edge.kind != "joined_from" and edge.annotations.get("birth") is not False:
+                below.setdefault(above, []).append(places[under])
+        return below
 
     def _shown(self, time: Instant | None) -> str | None:
         if time is None or time == UNTIMED:
             return None
+        if time == self._last[0]:  # a node and its edge mostly have the same
+            return self._last[1]
         if self.earliest is None or time < self.earliest:
             self.earliest = time
         if self.latest is None or time > self.latest:
             self.latest = time
-        return format_instant(time)
+        self._last = (time, format_instant(time))
+        return self._last[1]

@@ -6,12 +6,14 @@ recorded events alone, so one projection serves every kind of topology (docs/dec
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Final, Literal, TypeAlias
+from collections.abc import Collection, Iterable
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 
 from relayna.events.history import RecordWarning
+from relayna.events.sanitise import storable_text
+from relayna.events.status import TERMINAL_STATUSES
 from relayna.ids import TaskId
 from relayna.instants import UNTIMED, Instant, format_instant, milliseconds_between
 from relayna.projections.attempt_nodes import draw_attempts
@@ -28,7 +30,6 @@ from relayna.projections.task_nodes import (
     draw_retries,
     draw_root,
     draw_statuses,
-    number_nodes,
 )
 from relayna.projections.task_run import TaskRun
 
@@ -48,6 +49,8 @@ class GraphQuery(Struct, frozen=True, kw_only=True):
     max_nodes: int | None = None
     related_task_ids: tuple[TaskId, ...] = ()
     """Children that the caller knows of."""
+    terminal_statuses: tuple[str, ...] = ()
+    """Statuses that end a task here, beside the usual ones."""
 
 
 ExecutionProjection: TypeAlias = Projection[ExecutionState, GraphQuery, ExecutionGraph]
@@ -65,44 +68,48 @@ def execution_projection(kind: str) -> ExecutionProjection:
 
 
 def _finish(state: ExecutionState, query: GraphQuery, kind: str) -> ExecutionGraph:
-    family = gather_family(state, at=query.at, depth=query.depth, related=query.related_task_ids)
+    terminal = TERMINAL_STATUSES.union(query.terminal_statuses)
+    family = _family(state, query, terminal, at=query.at)
     drawing = Drawing()
-    _draw(family, state, drawing)
-    whole = family if query.at is None else gather_family(state, at=None, depth=query.depth)
-    gaps = _gaps(state, whole)
+    _draw(family, state, drawing, terminal)
+    gaps = _gaps(state, family if query.at is None else _family(state, query, terminal, at=None))
     truncated = _cut(drawing, family, query)
     if truncated:
         gaps.append(Gap(reason="limit_reached", task_id=state.root))
-    root = family.runs[state.root]
-    summary, skewed = _summary(root, drawing, gaps)
     annotations: dict[str, Any] = {  # Any: JSON values
         "completeness": sorted({gap.reason for gap in gaps}),
         "gaps": [
             gap.shown() for gap in gaps if gap.attempt is not None or gap.detail or gap.task_id != state.root
         ],
-        "warnings": _warnings(state, family, skewed=skewed),
+        "warnings": _warnings(state, family),
         "truncated": truncated,
         "at": None if query.at is None else format_instant(query.at),
     }
-    descendants = {kinship.child for kinship in family.kinships} | set(query.related_task_ids)
     return ExecutionGraph(
         task_id=state.root,
         topology_kind=kind,
-        summary=summary,
+        summary=_summary(family.runs[state.root], drawing, gaps),
         nodes=drawing.nodes(),
         edges=drawing.edges(),
         annotations={name: value for name, value in annotations.items() if value},
-        related_task_ids=sorted(descendants - {state.root}),
+        related_task_ids=sorted({kinship.child for kinship in family.kinships} - {state.root}),
     )
 
 
-def _draw(family: Family, state: ExecutionState, drawing: Drawing) -> None:
+def _family(
+    state: ExecutionState, query: GraphQuery, terminal: Collection[str], *, at: Instant | None
+) -> Family:
+    related = [TaskId(storable_text(task_id)) for task_id in query.related_task_ids]
+    depth = max(0, query.depth)
+    return gather_family(state, at=at, depth=depth, related=related, terminal_statuses=terminal)
+
+
+def _draw(family: Family, state: ExecutionState, drawing: Drawing, terminal: Collection[str]) -> None:
     homes = {task_id: node_id("aggregation_child", task_id) for task_id in (*family.runs, *family.beyond)}
     homes[state.root] = node_id("task", state.root)
     for task_id, run in family.runs.items():
-        number_nodes(run)
         home = homes[task_id]
-        draw_root(run, home, drawing)
+        draw_root(run, home, drawing, terminal)
         draw_attempts(run, home, drawing)
         draw_retries(run, home, drawing)
         draw_dead_letters(run, home, drawing)
@@ -170,25 +177,22 @@ def _cut(drawing: Drawing, family: Family, query: GraphQuery) -> dict[str, Any] 
     return truncated
 
 
-def _summary(root: TaskRun, drawing: Drawing, gaps: list[Gap]) -> tuple[ExecutionGraphSummary, bool]:
+def _summary(root: TaskRun, drawing: Drawing, gaps: list[Gap]) -> ExecutionGraphSummary:
     latest = root.statuses[-1] if root.statuses else None
     started = drawing.earliest
+    # Never before `started`: a status is among the nodes of which that is the earliest time.
     ended = latest.placed.time if latest is not None and latest.placed.time != UNTIMED else drawing.latest
-    completeness: Literal["full", "partial"] = "partial" if gaps else "full"
     known = started is not None and ended is not None
-    summary = ExecutionGraphSummary(
+    return ExecutionGraphSummary(
         status=latest.text if latest is not None else None,
         started_at=None if started is None else format_instant(started),
         ended_at=None if ended is None else format_instant(ended),
-        duration_ms=milliseconds_between(started, ended)
-        if started is not None and ended is not None
-        else None,
-        graph_completeness=completeness,
+        duration_ms=milliseconds_between(started, ended) if known else None,  # type: ignore[arg-type]
+        graph_completeness="partial" if gaps else "full",
     )
-    return summary, known and started is not None and ended is not None and ended < started
 
 
-def _warnings(state: ExecutionState, family: Family, *, skewed: bool) -> list[dict[str, str]]:
+def _warnings(state: ExecutionState, family: Family) -> list[dict[str, str]]:
     found: set[RecordWarning] = set()
     for task_id, run in family.runs.items():
         records = _records(state, task_id)
@@ -203,9 +207,6 @@ def _warnings(state: ExecutionState, family: Family, *, skewed: bool) -> list[di
         if len(kinds) > 1:
             detail = f"its records name several kinds of topology: {', '.join(kinds)}"
             found.add(RecordWarning(task_id=task_id, code="several_topology_kinds", detail=detail))
-    if skewed:
-        detail = "clocks disagree: the last status is told to be before the first event"
-        found.add(RecordWarning(task_id=state.root, code="negative_duration", detail=detail))
     listed = sorted(found, key=lambda warning: (warning.task_id, warning.code, warning.detail))
     shown = [
         {"code": one.code, "task_id": one.task_id, "detail": one.detail} for one in listed[:_WARNINGS_SHOWN]

@@ -11,8 +11,9 @@ from msgspec import Struct, field
 from relayna.events import RecordedEvent
 from relayna.events.codec import decode_recorded, encode_recorded
 from relayna.events.history import RecordWarning, StreamFact
-from relayna.events.sanitise import storable_text
-from relayna.ids import EventId, TaskId, own_event_id, stream_position
+from relayna.events.sanitise import sanitise_body, storable_text
+from relayna.ids import EventId, TaskId, stream_position
+from relayna.projections.fact_ids import fact_id
 from relayna.projections.projection import Item
 
 __all__ = ["ExecutionState", "TaskRecords", "apply", "initial", "restore", "snapshot"]
@@ -49,11 +50,12 @@ def initial(root: TaskId) -> ExecutionState:
 def apply(state: ExecutionState, item: Item) -> None:
     """Take one event, stream fact or warning in."""
     if not isinstance(item, RecordedEvent):
-        records = _records(state, TaskId(storable_text(item.task_id)))
+        item = sanitise_body(item, thorough=True)
+        records = _records(state, item.task_id)
         (records.facts if isinstance(item, StreamFact) else records.warnings).add(item)  # type: ignore[arg-type]
         return
     records = state.tasks.get(item.envelope.task_id) or _records(state, item.envelope.task_id)
-    own_id = own_event_id(item.envelope.event_id)
+    own_id = fact_id(item.envelope)
     known = records.events.setdefault(own_id, item)
     if known is not item:
         records.events[own_id] = _kept(records, own_id, known, item)
@@ -80,7 +82,7 @@ def restore(data: bytes) -> ExecutionState:
     for task_id, (events, disputed, facts, warnings) in read.tasks.items():
         records = _records(state, task_id)
         for event in map(decode_recorded, events):
-            records.events[own_event_id(event.envelope.event_id)] = event
+            records.events[fact_id(event.envelope)] = event
         records.disputed.update(disputed)
         records.facts.update(facts)
         records.warnings.update(warnings)

@@ -53,7 +53,7 @@ NodeState: TypeAlias = Literal[
 ]  # fmt: skip
 
 
-class ExecutionGraphNode(Struct, kw_only=True):
+class ExecutionGraphNode(Struct, kw_only=True, gc=False):
     """A thing that was or happened."""
 
     id: str
@@ -66,7 +66,7 @@ class ExecutionGraphNode(Struct, kw_only=True):
     annotations: dict[str, Any]  # Any: JSON values; docs/architecture.md lists the names
 
 
-class ExecutionGraphEdge(Struct, kw_only=True):
+class ExecutionGraphEdge(Struct, kw_only=True, gc=False):
     """What led from one node to another; `annotations.evidence` says whether it was observed or inferred."""
 
     source: str

@@ -1,28 +1,32 @@
 """The order of a task's events: by corrected time, causal depth and id.
 
 The corrected time of an event is the greatest of its own, that of its cause and that of the event before
-it in its attempt, so an effect never comes before its cause, however wrong the clocks are. A delivery that
-says it was handed out before comes after the same delivery's earlier one likewise. Owns the rule.
+it in its attempt, so an effect never comes before its cause, however wrong the clocks are. Deliveries of one
+message come in the order of what they count, likewise. Owns the rule.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
+from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 
 from relayna.events import RecordedEvent
 from relayna.events.vocabulary import RECEIVED_TYPES
-from relayna.ids import AttemptId, EventId, own_event_id
+from relayna.ids import AttemptId, EventId
 from relayna.instants import Instant
+from relayna.projections.fact_ids import cause_of
 
 __all__ = ["OrderKey", "PlacedEvent", "in_causal_order"]
 
 OrderKey: TypeAlias = tuple[int, int, str]
 """Corrected time in microseconds, causal depth, own id: compares as the events happened."""
 
+_Count: TypeAlias = tuple[int, int, int, bool]
+"""Replays, retries, the broker's deliveries before, and its mark of there having been one."""
 _RECEIVED: Final = frozenset(RECEIVED_TYPES)
 
 
@@ -31,64 +35,73 @@ class PlacedEvent(Struct, frozen=True, gc=False):
 
     key: OrderKey
     event: RecordedEvent
+    own_id: EventId
+    """The fact's own id."""
+    time: Instant
+    """The raw time, as its producer told it."""
 
-    @property
-    def own_id(self) -> EventId:
-        """The fact's own id."""
-        return EventId(self.key[2])
 
-    @property
-    def time(self) -> Instant:
-        """The raw time, as its producer told it."""
-        return self.event.envelope.timestamp
+_by_key: Final = attrgetter("key")
 
 
 def in_causal_order(events: Mapping[EventId, RecordedEvent]) -> tuple[list[PlacedEvent], bool]:
     """All events in order, and whether causes ran in a circle (then the circle is cut at its earliest event)."""
-    before = _previous_delivery(events) | _previous_in_attempt(events)
-    start = sorted(events, key=lambda own_id: (events[own_id].envelope.timestamp, own_id))
-    walk = _Walk(events, before)
-    for own_id in start:
-        if own_id not in walk.placed:
-            walk.place(own_id)
-    ordered = [PlacedEvent(key, events[own_id]) for own_id, key in walk.placed.items()]
-    ordered.sort(key=lambda placed: placed.key)
-    return ordered, walk.circular
+    before, last = _chains_of_attempts(events)
+    start = sorted((event.envelope.timestamp, own_id, event) for own_id, event in events.items())
+    walk = _Walk(events, _previous_delivery(events, last) | before)
+    walk.place_all(start)
+    if walk.circular:  # what deliveries count gives way to what their causes say
+        walk = _Walk(events, before)
+        walk.place_all(start)
+    return sorted(walk.placed.values(), key=_by_key), walk.circular
 
 
-def _previous_in_attempt(events: Mapping[EventId, RecordedEvent]) -> dict[EventId, EventId]:
+def _chains_of_attempts(
+    events: Mapping[EventId, RecordedEvent],
+) -> tuple[dict[EventId, EventId], dict[AttemptId, EventId]]:
+    """What comes before each event in its attempt, and the last event of each attempt."""
     attempts: dict[AttemptId, list[tuple[int, EventId]]] = {}
     for own_id, event in events.items():
         envelope = event.envelope
-        if envelope.seq is not None and envelope.attempt_id is not None:
-            attempts.setdefault(envelope.attempt_id, []).append((envelope.seq, own_id))
+        attempt_id, seq = envelope.attempt_id, envelope.seq
+        if seq is not None and attempt_id is not None:
+            members = attempts.get(attempt_id)
+            if members is None:
+                attempts[attempt_id] = [(seq, own_id)]
+            else:
+                members.append((seq, own_id))
     before: dict[EventId, EventId] = {}
     for members in attempts.values():
         members.sort()
         for (_, earlier), (_, later) in pairwise(members):
             before[later] = earlier
-    return before
+    return before, {attempt_id: members[-1][1] for attempt_id, members in attempts.items()}
 
 
-def _previous_delivery(events: Mapping[EventId, RecordedEvent]) -> dict[EventId, EventId]:
-    """Workers' clocks may disagree on which of two came first; the broker's count and mark do not."""
-    deliveries: dict[tuple[Any, ...], list[tuple[int, bool, int, EventId]]] = {}  # Any: fields of the body
+def _previous_delivery(
+    events: Mapping[EventId, RecordedEvent], last: Mapping[AttemptId, EventId]
+) -> dict[EventId, EventId]:
+    """Clocks may disagree on which delivery of a message came first; what the deliveries count does not.
+
+    A later one comes after everything that the attempt of the earlier one told.
+    """
+    deliveries: dict[tuple[Any, ...], list[tuple[_Count, int, EventId]]] = {}  # Any: fields of the body
     for own_id, event in events.items():
         if type(event.body) in _RECEIVED:
             body: Any = event.body  # Any: one of RECEIVED_TYPES
             if body.message_id is not None:
-                place = getattr(body, "stage", None) or body.queue_name
-                delivery = (type(body), body.message_id, place, body.retry_attempt, body.replay_count)
-                again = (body.delivery_count or 0, body.redelivered, event.envelope.timestamp, own_id)
-                deliveries.setdefault(delivery, []).append(again)
+                message = (type(body), body.message_id, getattr(body, "stage", None) or body.queue_name)
+                count = (body.replay_count, body.retry_attempt, body.delivery_count or 0, body.redelivered)
+                deliveries.setdefault(message, []).append((count, event.envelope.timestamp, own_id))
     before: dict[EventId, EventId] = {}
     for members in deliveries.values():
         members.sort()
-        for earlier, later in pairwise(members):
-            if earlier[:2] < later[:2]:
-                before[later[3]] = earlier[3]
-            elif earlier[3] in before:
-                before[later[3]] = before[earlier[3]]
+        for (count, _, earlier), (next_count, _, later) in pairwise(members):
+            if count < next_count:
+                attempt_id = events[earlier].envelope.attempt_id
+                before[later] = earlier if attempt_id is None else last.get(attempt_id, earlier)
+            elif earlier in before:
+                before[later] = before[earlier]
     return before
 
 
@@ -98,41 +111,56 @@ class _Walk:
     def __init__(self, events: Mapping[EventId, RecordedEvent], before: Mapping[EventId, EventId]) -> None:
         self._events = events
         self._before = before
-        self.placed: dict[EventId, OrderKey] = {}
+        self.placed: dict[EventId, PlacedEvent] = {}
         self.circular = False
 
-    def place(self, own_id: EventId) -> None:
-        path = [(own_id, iter(self._led_by(own_id)))]
+    def place_all(self, start: Iterable[tuple[int, EventId, RecordedEvent]]) -> None:
+        """Place every event, those of `start` in turn."""
+        for _, own_id, event in start:
+            if own_id in self.placed:
+                continue
+            led_by = self._led_by(own_id, event)
+            for earlier in led_by:
+                if earlier not in self.placed:
+                    self._place_after_others(own_id, led_by)
+                    break
+            else:  # with clocks that agree, always
+                self._settle(own_id, event, led_by)
+
+    def _place_after_others(self, own_id: EventId, led_by: tuple[EventId, ...]) -> None:
+        path = [(own_id, led_by, iter(led_by))]
         on_path = {own_id}
         while path:
-            current, earlier_ones = path[-1]
+            current, led_by, earlier_ones = path[-1]
             for earlier in earlier_ones:
                 if earlier in on_path:
                     self.circular = True
                 elif earlier not in self.placed:
-                    path.append((earlier, iter(self._led_by(earlier))))
+                    led_by = self._led_by(earlier, self._events[earlier])
+                    path.append((earlier, led_by, iter(led_by)))
                     on_path.add(earlier)
                     break
             else:
-                self._settle(current)
+                self._settle(current, self._events[current], led_by)
                 on_path.discard(current)
                 path.pop()
 
-    def _led_by(self, own_id: EventId) -> tuple[EventId, ...]:
-        cause = self._events[own_id].envelope.cause
+    def _led_by(self, own_id: EventId, event: RecordedEvent) -> tuple[EventId, ...]:
+        envelope = event.envelope
         earlier = self._before.get(own_id)
-        if cause is not None:
-            cause = own_event_id(cause)
-            if cause not in (own_id, earlier) and cause in self._events:
+        if envelope.cause is not None and envelope.cause != earlier:
+            cause = cause_of(envelope)
+            if cause is not None and cause not in (own_id, earlier) and cause in self._events:
                 return (cause,) if earlier is None else (cause, earlier)
         return () if earlier is None else (earlier,)
 
-    def _settle(self, own_id: EventId) -> None:
-        time: int = self._events[own_id].envelope.timestamp
+    def _settle(self, own_id: EventId, event: RecordedEvent, led_by: tuple[EventId, ...]) -> None:
+        time: int = event.envelope.timestamp
         depth = 0
-        for earlier in self._led_by(own_id):
-            key = self.placed.get(earlier)
-            if key is not None:
-                time = max(time, key[0])
-                depth = max(depth, key[1] + 1)
-        self.placed[own_id] = (time, depth, own_id)
+        for earlier in led_by:
+            placed = self.placed.get(earlier)
+            if placed is not None:
+                earlier_time, earlier_depth, _ = placed.key
+                time = max(time, earlier_time)
+                depth = max(depth, earlier_depth + 1)
+        self.placed[own_id] = PlacedEvent((time, depth, own_id), event, own_id, event.envelope.timestamp)

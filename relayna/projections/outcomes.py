@@ -20,7 +20,16 @@ from relayna.events import (
 )
 from relayna.projections.graph import NodeState
 
-__all__ = ["ABANDONED", "DEAD_LETTERED", "RUNNING", "UNKNOWN", "Outcome", "outcome_named", "outcome_of"]
+__all__ = [
+    "ABANDONED",
+    "DEAD_LETTERED",
+    "MANUAL_RETRY",
+    "RUNNING",
+    "UNKNOWN",
+    "Outcome",
+    "outcome_named",
+    "outcome_of",
+]
 
 
 class Outcome(Struct, frozen=True, gc=False):
@@ -37,7 +46,7 @@ ABANDONED: Final = Outcome("abandoned", "abandoned")
 UNKNOWN: Final = Outcome("unknown", "unknown")
 DEAD_LETTERED: Final = Outcome("dead_lettered", "dead_lettered", 5)
 _RETRIED: Final = Outcome("retried", "failed", 4)
-_MANUAL_RETRY: Final = Outcome("manual_retry", "succeeded", 3)
+MANUAL_RETRY: Final = Outcome("manual_retry", "succeeded", 3)
 _REJECTED: Final = Outcome("rejected", "failed", 2)
 _RELEASED: Final = Outcome("released", "abandoned", 2)
 _ACKED: Final = Outcome("acked", "succeeded", 1)
@@ -57,7 +66,10 @@ _BY_NAME: Final = {event_type.__name__: outcome for event_type, outcome in _BY_T
 
 def outcome_of(closings: Iterable[Body]) -> Outcome | None:
     """What the closing events of one attempt say together; none while there are none."""
-    return max(map(_outcome, closings), key=lambda outcome: (outcome.weight, outcome.name), default=None)
+    told = [_outcome(body) for body in closings]
+    if len(told) < 2:
+        return told[0] if told else None
+    return max(told, key=lambda outcome: (outcome.weight, outcome.name))
 
 
 def outcome_named(type_name: str | None) -> Outcome:
@@ -69,5 +81,5 @@ def _outcome(body: Body) -> Outcome:
     if isinstance(body, TaskMessageRejected):
         return _RELEASED if body.requeue else _REJECTED
     if getattr(body, "reason", None) == "manual_retry" and _BY_TYPE[type(body)] is _ACKED:
-        return _MANUAL_RETRY
+        return MANUAL_RETRY
     return _BY_TYPE[type(body)]

@@ -23,7 +23,7 @@ _DEFAULT: Final[TopologyKind] = "shared_tasks_shared_status"
 def execution_projection_for(kinds: Iterable[str], *, configured: str | None = None) -> ExecutionProjection:
     """The projection for a task whose records name these kinds; a configured one wins.
 
-    With several, the first in the order of `TOPOLOGY_KINDS` that comes last is the most specific one.
+    Of several, the last in the order of `TOPOLOGY_KINDS` is taken: the most specific one.
     """
     if configured in _BY_KIND:
         return _BY_KIND[configured]

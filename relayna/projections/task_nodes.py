@@ -5,16 +5,19 @@ Owns their labels and annotations. `attempt_nodes.py` and `message_nodes.py` dra
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Final
 
-from relayna.events import Opaque
+from relayna.events import Opaque, TaskPublished
 from relayna.events.status import TERMINAL_STATUSES
+from relayna.projections.attempts import AGGREGATION
 from relayna.projections.attribution import OBSERVED, Attribution
-from relayna.projections.dead_letters import DeadLetter
 from relayna.projections.drawing import Drawing, node_id
 from relayna.projections.graph import NodeState
+from relayna.projections.kinship import first_parent_told
+from relayna.projections.rooting import source_node
 from relayna.projections.statuses import Status
-from relayna.projections.task_run import Retry, TaskRun
+from relayna.projections.task_run import TaskRun
 
 __all__ = [
     "draw_dead_letters",
@@ -22,7 +25,6 @@ __all__ = [
     "draw_retries",
     "draw_root",
     "draw_statuses",
-    "number_nodes",
     "task_state",
 ]
 
@@ -38,46 +40,47 @@ _STATE_OF_STATUS: Final[dict[str, NodeState]] = {
     "dead_lettered": "dead_lettered",
     "cancelled": "abandoned",
 }
+_STATE_AFTER: Final[dict[str, NodeState]] = {
+    "retried": "retrying",
+    "manual_retry": "retrying",
+    "released": "queued",
+}
 
 
-def number_nodes(run: TaskRun) -> None:
-    """Give retries, dead letters and attempts their ids, so that edges can be drawn between them."""
-    for number, retry in enumerate(run.retries, 1):
-        retry.number, retry.node_id = number, node_id("retry", run.task_id, number)
-    for number, letter in enumerate(run.letters, 1):
-        letter.number, letter.node_id = number, node_id("dlq", run.task_id, number)
-    counts: dict[str | None, int] = {}
-    for attempt in run.attempts.members:
-        number = counts[attempt.stage] = counts.get(attempt.stage, 0) + 1
-        attempt.number = number
-        if attempt.stage is None:
-            attempt.node_id = node_id("task-attempt", run.task_id, number)
-        else:
-            attempt.node_id = node_id("stage-attempt", run.task_id, attempt.stage, number)
-
-
-def task_state(run: TaskRun) -> NodeState:
+def task_state(run: TaskRun, terminal_statuses: Collection[str] = TERMINAL_STATUSES) -> NodeState:
     """Where the task stands: its latest status, unless an attempt has begun or ended differently since."""
     latest = run.statuses[-1] if run.statuses else None
-    newest = run.attempts.members[-1] if run.attempts.members else None
-    if latest is not None and latest.text in TERMINAL_STATUSES:
-        reopened = newest is not None and newest.key > latest.placed.key and newest.outcome.name == "running"
+    attempts = [attempt for attempt in run.attempts.members if attempt.lane != AGGREGATION]
+    running = [attempt for attempt in attempts if attempt.outcome.name == "running"]
+    if latest is not None and latest.text in terminal_statuses:
+        reopened = bool(running) and running[-1].key > latest.placed.key
         if not reopened:
-            return _STATE_OF_STATUS[latest.text]
-    if newest is not None:
-        return {"retried": "retrying", "released": "queued", "manual_retry": "retrying"}.get(  # type: ignore[return-value]
-            newest.outcome.name, newest.outcome.state
-        )
+            return _STATE_OF_STATUS.get(latest.text, "unknown")
+    if running:
+        return "running"
+    if any(not message.attempts and not message.joined for message in run.messages.values()):
+        return "queued"
+    if attempts:
+        newest = attempts[-1].outcome
+        return _STATE_AFTER.get(newest.name, newest.state)
     if run.letters:
         return "dead_lettered"
     if latest is not None:
         return _STATE_OF_STATUS.get(latest.text, "unknown")
-    return "queued" if run.ordered else "unknown"
+    return (
+        "queued" if any(isinstance(placed.event.body, TaskPublished) for placed in run.ordered) else "unknown"
+    )
 
 
-def draw_root(run: TaskRun, home: str, drawing: Drawing, **annotations: Any) -> None:  # Any: JSON values
+def draw_root(
+    run: TaskRun,
+    home: str,
+    drawing: Drawing,
+    terminal_statuses: Collection[str] = TERMINAL_STATUSES,
+    **annotations: Any,  # Any: JSON values
+) -> None:
     """The task itself; a child is an `aggregation_child`."""
-    envelopes = [placed.event.envelope for placed in run.ordered]
+    events = [placed.event for placed in run.ordered]
     drawing.node(
         home,
         "task" if home.startswith("task:") else "aggregation_child",
@@ -86,10 +89,12 @@ def draw_root(run: TaskRun, home: str, drawing: Drawing, **annotations: Any) -> 
         ref=run.task_id,
         time=None,
         annotations={
-            "state": task_state(run),
-            "parent_task_id": next((one.parent_task_id for one in envelopes if one.parent_task_id), None),
-            "session_id": next((one.session_id for one in envelopes if one.session_id), None),
-            "correlation_id": next((one.correlation_id for one in envelopes if one.correlation_id), None),
+            "state": task_state(run, terminal_statuses),
+            "parent_task_id": first_parent_told(events),
+            "session_id": next((one.envelope.session_id for one in events if one.envelope.session_id), None),
+            "correlation_id": next(
+                (one.envelope.correlation_id for one in events if one.envelope.correlation_id), None
+            ),
             **annotations,
         },
     )
@@ -97,8 +102,9 @@ def draw_root(run: TaskRun, home: str, drawing: Drawing, **annotations: Any) -> 
 
 def draw_statuses(run: TaskRun, home: str, drawing: Drawing) -> None:
     """Each status, on the attempt that published it."""
+    prefix = node_id("status", run.task_id)
     for number, status in enumerate(run.statuses, 1):
-        own_id = node_id("status", run.task_id, number)
+        own_id = f"{prefix}:{number}"
         by = _attribution_of(run, status)
         drawing.node(
             own_id,
@@ -125,21 +131,19 @@ def draw_statuses(run: TaskRun, home: str, drawing: Drawing) -> None:
 
 
 def _attribution_of(run: TaskRun, status: Status) -> Attribution:
-    found = [run.attribute(placed) for placed in (status.placed, *status.others)]
+    first = run.attribute(status.placed)
+    if first.evidence == OBSERVED or not status.others:
+        return first
+    found = [first, *map(run.attribute, status.others)]
     return next((by for by in found if by.evidence == OBSERVED), found[0])
 
 
 def draw_retries(run: TaskRun, home: str, drawing: Drawing) -> None:
     """Each retry, on the attempt that scheduled it."""
-    continued = set()
-    for attempt in run.attempts.members:
-        received = attempt.received()
-        if received is not None:
-            continued.add((attempt.stage, received.retry_attempt))
+    continued = {birth.source for birth in run.births.values()}
     for retry in run.retries:
-        body = retry.body
+        body, by = retry.body, retry.by
         number = retry.number if body.retry_attempt is None else body.retry_attempt
-        stage = retry.by.attempt.stage if retry.by.attempt else getattr(body, "stage", None)
         drawing.node(
             retry.node_id,
             "retry",
@@ -148,7 +152,7 @@ def draw_retries(run: TaskRun, home: str, drawing: Drawing) -> None:
             ref=retry.placed.own_id,
             time=retry.placed.time,
             annotations={
-                "state": None if (stage, number) in continued else "retrying",
+                "state": None if retry.node_id in continued else "retrying",
                 "retry_attempt": body.retry_attempt,
                 "max_retries": body.max_retries,
                 "delay_ms": body.delay_ms,
@@ -157,18 +161,9 @@ def draw_retries(run: TaskRun, home: str, drawing: Drawing) -> None:
                 "source_queue_name": body.source_queue_name,
             },
         )
-        _edge_from_maker(retry, run, home, drawing)
-
-
-def _edge_from_maker(retry: Retry, run: TaskRun, home: str, drawing: Drawing) -> None:
-    drawing.edge(
-        retry.by.attempt.node_id if retry.by.attempt else run.message_node(retry.body.message_id) or home,
-        retry.node_id,
-        "retried_as",
-        time=retry.placed.time,
-        evidence=retry.by.evidence,
-        rule=retry.by.rule,
-    )
+        source = source_node(run, by.attempt, body.message_id) or home
+        time = retry.placed.time
+        drawing.edge(source, retry.node_id, "retried_as", time=time, evidence=by.evidence, rule=by.rule)
 
 
 def draw_dead_letters(run: TaskRun, home: str, drawing: Drawing) -> None:
@@ -177,33 +172,26 @@ def draw_dead_letters(run: TaskRun, home: str, drawing: Drawing) -> None:
         "dead_letter_id", "reason", "exception_type", "exception_message", "retry_attempt", "max_retries",
         "queue_name", "source_queue_name", "body_size",
     )  # fmt: skip
+    replayed = {birth.source for birth in run.births.values() if birth.kind == "replayed_as"}
     for letter in run.letters:
-        by = run.attribution_of(letter)
+        by, time = run.attribution_of(letter), letter.placed.time
         drawing.node(
             letter.node_id,
             "dlq_record",
             task_id=run.task_id,
             label=letter.known("reason") or "dead letter",
             ref=letter.placed.own_id,
-            time=letter.placed.time,
+            time=time,
             annotations={
-                "state": "replayed" if letter.replays else "dead_lettered",
+                "state": "replayed" if letter.replays or letter.node_id in replayed else "dead_lettered",
                 **{name: letter.known(name) for name in names},
                 "replay_count": len(letter.replays) or None,
             },
         )
+        source = source_node(run, by.attempt, letter.known("message_id")) or home
         drawing.edge(
-            by.attempt.node_id if by.attempt else _origin(letter, run) or home,
-            letter.node_id,
-            "dead_lettered_to",
-            time=letter.placed.time,
-            evidence=by.evidence,
-            rule=by.rule,
+            source, letter.node_id, "dead_lettered_to", time=time, evidence=by.evidence, rule=by.rule
         )
-
-
-def _origin(letter: DeadLetter, run: TaskRun) -> str | None:
-    return run.message_node(letter.known("message_id"))
 
 
 def draw_opaque(run: TaskRun, drawing: Drawing) -> None:

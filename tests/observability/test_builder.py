@@ -167,3 +167,28 @@ def test_related_tasks_are_children() -> None:
         "aggregation_child:C": "2026-01-01T00:00:04+00:00",
         "aggregation_child:D": None,
     }
+
+
+def test_a_topology_may_name_its_own_ends() -> None:
+    topology = SharedTasksSharedStatusTopology(
+        rabbitmq_url="amqp://localhost",
+        tasks_exchange="tasks",
+        tasks_queue="tasks.all",
+        tasks_routing_key="task",
+        status_exchange="statuses",
+        status_queue="statuses.all",
+        terminal_statuses=("archived",),
+    )
+    records = {"C": [{"status": "archived", "timestamp": second(4), "parent_task_id": "T"}]}
+    options: dict[str, Any] = {
+        "observation_histories": {"T": OBSERVATIONS[:1]},
+        "dlq_records": {},
+        "task_id": "T",
+    }
+    options["status_histories"] = records
+    ended = build_execution_graph(topology=topology, **options)
+    open_still = build_execution_graph(topology=TOPOLOGY, **options)
+    assert [edge.timestamp for edge in ended.edges if edge.kind == "aggregated_into"] == [
+        "2026-01-01T00:00:04+00:00"
+    ]
+    assert [edge.timestamp for edge in open_still.edges if edge.kind == "aggregated_into"] == [None]

@@ -162,7 +162,13 @@ async def test_more_tasks_than_may_be_read_are_told() -> None:
     clock = FrozenClock()
     async with MemoryLog(clock=clock) as log:
         children = [TaskId(f"child-{number:02}") for number in range(20)]
-        await tell(log, clock, "P", TaskMessageReceived(), *(ChildRegistered(child_task_id=child) for child in children))
+        await tell(
+            log,
+            clock,
+            "P",
+            TaskMessageReceived(),
+            *(ChildRegistered(child_task_id=child) for child in children),
+        )
         for child in children:
             await tell(log, clock, child, TaskMessageReceived(), TaskMessageAcked())
         graph = await ExecutionGraphService(log=log, clock=clock, max_tasks=11).get_graph("P")
