@@ -14,9 +14,11 @@
     │   └── ServerNotFound          no binary to start an embedded server from
     ├── RecorderClosed              a sink was used after its end
     └── BrokerError                 RabbitMQ or the memory broker
+        ├── BrokerRefused           an answer, and it was no
         ├── InvalidMessage          AMQP cannot carry it
         ├── NotDeclared             no queue or exchange of this name
         ├── Unroutable              the message reached no queue
+        ├── PublishRefused          a queue would not take the message
         ├── OutcomeUnknown          the broker did not say whether it has the message
         ├── ConfigurationMismatch   a queue or exchange exists with other arguments
         └── Disconnected            the connection or channel is gone
@@ -28,10 +30,10 @@ are translated where the driver is called; they never travel further.
 from __future__ import annotations
 
 __all__ = [
-    "BrokerError", "ConfigurationError", "ConfigurationMismatch", "Disconnected", "ExecutionNotFound",
-    "InvalidMessage", "InvalidQuery", "InvalidSetting", "InvalidTopology", "LogNotOpen", "NotDeclared",
-    "OutcomeUnknown", "RecorderClosed", "RelaynaError", "ServerNotFound", "ShardCountMismatch", "StoreError",
-    "StoreRefused", "StoreUnreachable", "Unroutable",
+    "BrokerError", "BrokerRefused", "ConfigurationError", "ConfigurationMismatch", "Disconnected",
+    "ExecutionNotFound", "InvalidMessage", "InvalidQuery", "InvalidSetting", "InvalidTopology", "LogNotOpen",
+    "NotDeclared", "OutcomeUnknown", "PublishRefused", "RecorderClosed", "RelaynaError", "ServerNotFound",
+    "ShardCountMismatch", "StoreError", "StoreRefused", "StoreUnreachable", "Unroutable",
 ]  # fmt: skip
 
 
@@ -142,6 +144,17 @@ class BrokerError(RelaynaError):
     """The message broker could not do what was asked."""
 
 
+class BrokerRefused(BrokerError):
+    """The broker answered `problem` to `what`: it was not carried out."""
+
+    def __init__(self, what: str, problem: str) -> None:
+        self.what = what
+        self.problem = problem
+        super().__init__(
+            f"The broker refused {what}: {problem}. Check user, password, virtual host and permissions."
+        )
+
+
 class InvalidMessage(BrokerError):
     """`field` of a message cannot be sent because of `problem`; nothing was published."""
 
@@ -169,6 +182,18 @@ class Unroutable(BrokerError):
         super().__init__(
             f"No queue is bound to exchange {exchange!r} for routing key {routing_key!r}. "
             "Declare the topology before publishing, and check the binding keys."
+        )
+
+
+class PublishRefused(BrokerError):
+    """A queue for the message would not take it; other queues may have taken theirs."""
+
+    def __init__(self, exchange: str, routing_key: str) -> None:
+        self.exchange = exchange
+        self.routing_key = routing_key
+        super().__init__(
+            f"A queue refused a message published to {exchange!r} with routing key {routing_key!r}: it is full, "
+            "or has no leader. Publish it again later, with the same message id."
         )
 
 

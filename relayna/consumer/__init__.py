@@ -7,7 +7,7 @@ from relayna.consumer.broker import Broker, Delivery, Message, Settlement, Subsc
 from relayna.consumer.client import RelaynaClient
 from relayna.consumer.context import AttemptOver, Context
 from relayna.consumer.envelopes import MalformedMessage, StatusEnvelope, TaskEnvelope, WorkflowEnvelope
-from relayna.consumer.memory_broker import MemoryBroker
+from relayna.consumer.memory import MemoryBroker
 from relayna.consumer.retry_policy import RetryPolicy
 from relayna.consumer.task import TaskConsumer
 from relayna.consumer.task_context import TaskContext

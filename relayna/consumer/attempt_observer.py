@@ -5,7 +5,10 @@ Owns `seq` and the ids of an attempt's events. Without a sink it says nothing, a
 
 from __future__ import annotations
 
+import contextlib
+
 from relayna.clock import Clock
+from relayna.errors import RecorderClosed
 from relayna.events import Body, Envelope, Event
 from relayna.ids import AttemptId, EventId, SessionId, TaskId, attempt_event_id, copied_event_id
 from relayna.streams.sink import Durability, ObservationSink
@@ -76,13 +79,19 @@ class AttemptObserver:
         self._sink.record(Event(envelope=envelope, body=body), topology_kind=self._topology_kind)
 
     async def durable(self) -> Durability:
-        """Wait until all that was said is stored, within the sink's budget."""
-        return Durability.STORED if self._sink is None else await self._sink.durable()
+        """Wait until all that was said is stored, within the sink's budget. A closed sink stores nothing."""
+        if self._sink is None:
+            return Durability.STORED
+        try:
+            return await self._sink.durable()
+        except RecorderClosed:
+            return Durability.LOST
 
     async def make_visible(self) -> None:
         """Have what was said stored soon, without waiting for it."""
         if self._sink is not None:
-            await self._sink.durable(budget_seconds=0)
+            with contextlib.suppress(RecorderClosed):  # the attempt's end counts it
+                await self._sink.durable(budget_seconds=0)
 
     def _say(self, body: Body, *, event_id: EventId, seq: int | None, cause: EventId | None) -> None:
         if self._sink is None:

@@ -1,6 +1,6 @@
 """What a message broker must do for relayna, method by method.
 
-Owns the protocol and the shapes that pass through it. `memory_broker.py` and RabbitMQ implement it under
+Owns the protocol and the shapes that pass through it. `memory/` and RabbitMQ implement it under
 one contract suite (`tests/consumer/broker_contract.py`).
 """
 

@@ -17,7 +17,10 @@ __all__ = ["CausalHeaders", "carried_headers", "read_headers", "write_headers"]
 
 _PREFIX: Final = "x-relayna-"
 # What the broker writes about a message's past; on a new publish it would be a lie.
-_BROKER_OWN: Final = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count")
+_BROKER_OWN: Final = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count")
+# Orders to RabbitMQ to put copies elsewhere too (https://www.rabbitmq.com/docs/sender-selected): they were
+# carried out once, for the message that the user published.
+_DISTRIBUTION: Final = ("CC", "BCC")
 
 
 class CausalHeaders(Struct, frozen=True, kw_only=True, gc=False):
@@ -57,7 +60,7 @@ def read_headers(headers: Mapping[str, Any]) -> CausalHeaders:  # Any: AMQP head
             found[name] = value
     for name in _NUMBERS:
         value = headers.get(_header(name))
-        if isinstance(value, int) and 0 < value < 2**31:
+        if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31:
             found[name] = int(value)
     return CausalHeaders(repeated=headers.get(_header("repeated")) is True, **found)
 
@@ -77,5 +80,5 @@ def carried_headers(headers: Mapping[str, Any]) -> dict[str, Any]:  # Any: AMQP 
     return {
         name: value
         for name, value in headers.items()
-        if not name.startswith(_PREFIX) and not name.startswith(_BROKER_OWN)
+        if not name.startswith((_PREFIX, *_BROKER_OWN)) and name not in _DISTRIBUTION
     }

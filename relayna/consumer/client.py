@@ -13,7 +13,7 @@ from typing import Any, Self
 from relayna.clock import Clock, SystemClock
 from relayna.consumer.broker import Broker
 from relayna.consumer.causal_headers import CausalHeaders
-from relayna.consumer.envelopes import StatusEnvelope, TaskEnvelope, WorkflowEnvelope
+from relayna.consumer.envelopes import StatusEnvelope, TaskEnvelope, WorkflowEnvelope, encode_body
 from relayna.consumer.outbox import build_message
 from relayna.errors import InvalidQuery
 from relayna.events import Body, Envelope, Event, StatusPublished, TaskPublished, WorkflowMessagePublished
@@ -30,6 +30,7 @@ from relayna.topologies import (
     stage_route,
     status_route,
     task_route,
+    terminal_statuses,
     topology_kind,
 )
 
@@ -56,11 +57,12 @@ class RelaynaClient:
     ) -> None:
         self.topology = topology
         self.topology_kind = topology_kind(topology)
+        self.terminal_statuses = terminal_statuses(topology)
         self.broker = broker
         self.observation_sink = observation_sink
-        self.clock = clock or SystemClock()
-        self.mint = mint or RandomMint()
-        self.counters = counters or IgnoredCounters()
+        self.clock = SystemClock() if clock is None else clock
+        self.mint = RandomMint() if mint is None else mint
+        self.counters = IgnoredCounters() if counters is None else counters
         self.confirm_timeout = confirm_timeout
         self.producer = self.mint.producer()
         self._open: AsyncExitStack | None = None
@@ -156,7 +158,9 @@ class RelaynaClient:
         meta: Mapping[str, Any] | None = None,  # Any: the user's own JSON object
         correlation_id: str | None = None,
     ) -> MessageId:
-        """Publish a status of a task from outside its workers. Raises `BrokerError`."""
+        """Publish a status of a task from outside its workers. Raises `BrokerError`, `InvalidQuery`."""
+        if not status:
+            raise InvalidQuery("status", "it is empty; name the status")
         message_id = self.mint.message_id()
         envelope = StatusEnvelope(
             task_id=_checked(task_id),
@@ -217,7 +221,13 @@ class RelaynaClient:
             message_id=message_id,
             stage=getattr(envelope, "stage", None),
         )
-        message = build_message(envelope, causal, user_headers=headers, priority=priority)
+        message = build_message(
+            encode_body(envelope),
+            causal,
+            correlation_id=envelope.correlation_id,
+            user_headers=headers,
+            priority=priority,
+        )
         await self.broker.publish(
             message,
             exchange=route.exchange,

@@ -75,18 +75,17 @@ class Consumer(Generic[AnyEnvelope]):
         drain_seconds: float = 30.0,
     ) -> None:
         self.prefetch = rabbitmq.topology.prefetch_count if prefetch is None else prefetch
-        if self.prefetch < 1:
-            raise InvalidSetting("prefetch", "argument", f"{prefetch} must be at least 1")
+        _check_numbers(self.prefetch, len(queues), drain_seconds, handler_timeout)
         self.retry_policy = retry_policy or RetryPolicy()
         self._client = rabbitmq
         self._queues = queues
         self._envelope: type[AnyEnvelope] = envelope
-        self._sink = observation_sink or rabbitmq.observation_sink
+        self._sink = rabbitmq.observation_sink if observation_sink is None else observation_sink
         self._drain_seconds = drain_seconds
         self._settings = RunSettings(
             client=rabbitmq,
             sink=self._sink,
-            handler=_as_coroutine_function(handler),
+            handler=_as_coroutine_function(handler, threads=self.prefetch * len(queues)),
             facts=facts,
             context=context,
             policy=self.retry_policy,
@@ -110,7 +109,10 @@ class Consumer(Generic[AnyEnvelope]):
         self._stopping.set()
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Consume until `stop()` or cancellation; run it once. Raises `BrokerError` when it cannot start."""
+        """Consume until `stop()` or cancellation. Raises `BrokerError` when it cannot start.
+
+        A `stop()` before it begins ends it at once. It can be run again when it has ended.
+        """
         # Deliveries live in a task of our own: a cancelled caller asks us to drain, it does not cut us off.
         # (A shielded scope in the caller's own task does not hold against asyncio's Task.cancel().)
         serving = asyncio.ensure_future(self._serve(task_status))
@@ -125,6 +127,8 @@ class Consumer(Generic[AnyEnvelope]):
             if not serving.cancelled() and serving.exception() is not None:
                 _log.error("A consumer failed while it drained: %s", serving.exception())
             raise
+        finally:
+            self._stopping, self._started = anyio.Event(), False
 
     async def _serve(self, task_status: TaskStatus[None]) -> None:
         async with contextlib.AsyncExitStack() as opened:
@@ -154,9 +158,11 @@ class Consumer(Generic[AnyEnvelope]):
                 timers.cancel_scope.cancel()
 
     async def _work(self, queue: ConsumedQueue, subscription: Subscription) -> None:
-        async for delivery in subscription:
-            await self._run_one(queue, delivery)
-        self.stop()  # the broker ended it, or we did: either way nothing more comes
+        try:
+            async for delivery in subscription:
+                await self._run_one(queue, delivery)
+        finally:
+            self.stop()  # whoever ended it: with fewer workers than deliveries the rest would starve
 
     async def _run_one(self, queue: ConsumedQueue, delivery: Delivery) -> None:
         incoming = read_delivery(delivery, self._envelope, place=queue.place)
@@ -176,16 +182,38 @@ class Consumer(Generic[AnyEnvelope]):
         """When the drain deadline has passed, interrupt the handlers; their deliveries go back."""
         await anyio.sleep(self._drain_seconds)
         for one in self._running:
-            one.handler_scope.cancel()
+            one.interrupt()
 
 
-def _as_coroutine_function(handler: Callable[[Any, Any], object]) -> HandlerRun:
-    """The handler as a coroutine function; a plain function runs in a thread, so that it blocks nobody."""
+def _check_numbers(prefetch: int, queues: int, drain_seconds: float, handler_timeout: float | None) -> None:
+    for name, holds, problem in (
+        ("prefetch", prefetch >= 1, f"{prefetch} must be at least 1"),
+        ("queues", queues > 0, "there is none to take from"),
+        ("drain_seconds", drain_seconds >= 0, f"{drain_seconds} must be at least 0"),
+        (
+            "handler_timeout",
+            handler_timeout is None or handler_timeout > 0,
+            f"{handler_timeout} must be more than 0 seconds, or None for no limit",
+        ),
+    ):
+        if not holds:
+            raise InvalidSetting(name, "argument", problem)
+
+
+def _as_coroutine_function(handler: Callable[[Any, Any], object], *, threads: int) -> HandlerRun:
+    """The handler as a coroutine function; a plain function runs in a thread, so that it blocks nobody.
+
+    A thread cannot be interrupted: at a timeout or the end of draining it is left to itself.
+    """
     called = handler if inspect.isfunction(handler) or inspect.ismethod(handler) else type(handler).__call__
     if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(called):
         return handler  # type: ignore[return-value]  # just checked
+    limiter = anyio.CapacityLimiter(threads)
 
-    async def in_thread(envelope: object, context: object) -> object:
-        return await anyio.to_thread.run_sync(functools.partial(handler, envelope, context))
+    async def in_thread(envelope: object, context: object) -> None:
+        call = functools.partial(handler, envelope, context)
+        returned = await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=limiter)
+        if inspect.isawaitable(returned):  # a plain function around a coroutine function
+            await returned
 
     return in_thread

@@ -6,8 +6,10 @@ Owns the handler's side. Publishes are held until the handler has succeeded, but
 
 from __future__ import annotations
 
-import itertools
+import functools
+from collections import Counter
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from msgspec.structs import replace
@@ -20,17 +22,10 @@ from relayna.consumer.incoming import Incoming, derived_message_id
 from relayna.consumer.outbox import Outbox, Publication
 from relayna.consumer.outcome import ManualRetryRequest
 from relayna.errors import InvalidQuery, RelaynaError
-from relayna.events import (
-    StatusPublished,
-    TaskLifecycleStatusPublished,
-)
+from relayna.events import StatusPublished, TaskLifecycleStatusPublished
 from relayna.ids import AttemptId, MessageId, TaskId
 from relayna.instants import format_instant
-from relayna.topologies import (
-    Route,
-    status_route,
-    terminal_statuses,
-)
+from relayna.topologies import Route, status_route
 
 __all__ = ["AttemptOver", "Context"]
 
@@ -62,10 +57,8 @@ class Context:
         self._observer = observer
         self._outbox = outbox
         self._stage = stage
-        self._ordinals = itertools.count()
+        self._asked: Counter[str] = Counter()
         self._open = True
-        self.ends_published: set[str] = set()
-        """Terminal statuses that this attempt has published or holds."""
         self.manual_retry_request: ManualRetryRequest | None = None
         self.joined_message_ids: tuple[MessageId, ...] = ()
 
@@ -89,10 +82,10 @@ class Context:
         """The user's own thread through systems."""
         return self._incoming.correlation_id
 
-    @property
+    @functools.cached_property
     def headers(self) -> Mapping[str, Any]:  # Any: AMQP header values
-        """The message's own headers, without relayna's."""
-        return carried_headers(self._incoming.delivery.message.headers)
+        """The message's own headers, without relayna's. Whatever is published from here carries them on."""
+        return MappingProxyType(carried_headers(self._incoming.delivery.message.headers))
 
     async def publish_status(
         self,
@@ -105,9 +98,9 @@ class Context:
         self._check_open()
         await self._outbox.publish_now(self._status(status, message, meta, lifecycle=False))
 
-    async def publish_lifecycle_status(self, status: str) -> None:
+    async def publish_lifecycle_status(self, status: str, *, message: str | None = None) -> None:
         """Publish a status in the consumer's own name; handlers use `publish_status`."""
-        await self._outbox.publish_now(self._status(status, None, None, lifecycle=True))
+        await self._outbox.publish_now(self._status(status, message, None, lifecycle=True))
 
     async def _send(self, publication: Publication, *, now: bool) -> None:
         if now:
@@ -123,9 +116,14 @@ class Context:
         if not self._open:
             raise AttemptOver(self.task_id)
 
-    def _derived(self, label: str) -> MessageId:
+    def _ordinal(self, kind: str) -> int:
+        """How many of this kind were asked for before; what else was asked for moves no number."""
+        self._asked[kind] += 1
+        return self._asked[kind] - 1
+
+    def _derived(self, *label: str | int) -> MessageId:
         identity = self._incoming.identity
-        return self._client.mint.message_id() if identity is None else derived_message_id(identity, label)
+        return self._client.mint.message_id() if identity is None else derived_message_id(identity, *label)
 
     def _headers(self, message_id: MessageId, **changes: Any) -> CausalHeaders:  # Any: by field
         own = CausalHeaders(
@@ -149,12 +147,13 @@ class Context:
     ) -> Publication:
         if not status:
             raise InvalidQuery("status", "it is empty; name the status")
-        terminal = status in terminal_statuses(self._client.topology)
-        if terminal:
-            self.ends_published.add(status)
-        # A repeated attempt repeats the task's end, and it stays one end; its way there is its own.
-        label = f"status:{status}" if terminal else f"status:{self.attempt_id}:{next(self._ordinals)}"
-        message_id = self._derived(label if route is None else f"aggregation-{label}")
+        # A repeated attempt repeats the task's end, and it stays one end; its way there is its own
+        # (docs/decisions/0005).
+        kind = "status" if route is None else "report"
+        if status in self._client.terminal_statuses:
+            message_id = self._derived(kind, status)
+        else:
+            message_id = self._derived(kind, self.attempt_id, self._ordinal(kind))
         kept = dict(meta) if meta else None
         told: type[TaskLifecycleStatusPublished | StatusPublished]
         told = TaskLifecycleStatusPublished if lifecycle else StatusPublished
@@ -174,4 +173,5 @@ class Context:
             headers=self._headers(message_id, parent_task_id=parent_task_id or self._incoming.parent_task_id),
             message_id=message_id,
             fact=told(status=status, message=message, meta=kept, message_id=message_id, stage=self._stage),
+            user_headers=self.headers,
         )

@@ -1,41 +1,43 @@
 """One delivery from receipt to settlement: the steps of `DeliveryRun.run`, in order.
 
-Owns the one place where outcomes are carried out. What becomes of a delivery is decided in `outcome.py`;
-which event says so, in `facts.py`.
+Owns the order of the steps and the running of the handler. What becomes of a delivery is decided in `outcome.py`
+and carried out in `performance.py`; which event says so is in `facts.py`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import anyio
-from msgspec import Struct
+from msgspec import Struct, field
 
+from relayna.consumer.at_hand import AtHand, Handling
 from relayna.consumer.attempt_observer import AttemptObserver
-from relayna.consumer.broker import Settlement
 from relayna.consumer.client import RelaynaClient
 from relayna.consumer.context import Context
+from relayna.consumer.ending import Ending
 from relayna.consumer.facts import AttemptFacts, DeliveryFacts
+from relayna.consumer.failures import failure_of
 from relayna.consumer.incoming import Incoming
 from relayna.consumer.outbox import Outbox
 from relayna.consumer.outcome import (
     Failed,
+    HandledBefore,
     HandlerResult,
     NotRun,
     Outcome,
-    Release,
     Returned,
     Stopped,
     decide,
 )
-from relayna.consumer.performance import Performance, settle
+from relayna.consumer.performance import Performance
 from relayna.consumer.repeats import PriorAttempts, prior_attempts
 from relayna.consumer.retry_policy import RetryPolicy
-from relayna.errors import Disconnected, StoreError
-from relayna.events import DeliveryRepeated
-from relayna.ids import counted_event_id
+from relayna.errors import Disconnected, RecorderClosed, StoreError
+from relayna.ids import AttemptId
 from relayna.streams.sink import ObservationSink
 
 __all__ = ["DeliveryRun", "HandlerRun", "RunSettings"]
@@ -60,6 +62,7 @@ class RunSettings(Struct, frozen=True, kw_only=True):
     lifecycle: frozenset[str]
     """Statuses that the consumer publishes by itself."""
     handler_timeout: float | None
+    at_hand: AtHand = field(default_factory=AtHand)
 
 
 class DeliveryRun:
@@ -72,46 +75,103 @@ class DeliveryRun:
         self._client = settings.client
         self._incoming = incoming
         self._stage = stage
-        self._of = DeliveryFacts(
-            delivery=incoming.delivery,
-            headers=incoming.headers,
-            message_id=incoming.message_id,
-            consumer_name=settings.consumer_name,
-            max_retries=settings.policy.max_retries,
-            task_type=getattr(incoming.envelope, "task_type", None),
-            stage=stage,
-            shard=shard,
-        )
-        self.handler_scope = anyio.CancelScope()
-        """Cancelled from outside when the worker's drain deadline has passed."""
+        self._shard = shard
+        self._scope = anyio.CancelScope()
+        self._interrupted = False
+
+    def interrupt(self) -> None:
+        """Stop the handler: the drain deadline has passed. Its delivery goes back."""
+        self._interrupted = True
+        self._scope.cancel()
 
     async def run(self) -> None:
         """Look for repeats, open the attempt, run the handler, decide, perform."""
-        prior = await self._prior()
-        if prior.closed is not None:
-            await self._tell_repeat(prior)
-            return
-        observer = self._observer()
-        outbox = Outbox(
-            observer=observer, broker=self._client.broker, confirm_timeout=self._client.confirm_timeout
-        )
-        context = self._settings.context(
-            client=self._client, incoming=self._incoming, observer=observer, outbox=outbox, stage=self._stage
-        )
-        observer.record(self._settings.facts.received(self._of))
-        performance = Performance(
-            client=self._client,
-            incoming=self._incoming,
-            observer=observer,
-            outbox=outbox,
-            context=context,
-            facts=self._settings.facts,
-            of=self._of,
-            lifecycle=self._settings.lifecycle,
-        )
-        result = await self._handle(context, observer, performance, prior)
+        handling = self._settings.at_hand.begin(self._client.mint.attempt_id(), self._incoming)
+        try:
+            prior = await self._prior(handling)
+            await self._run(handling, prior)
+        finally:
+            self._settings.at_hand.end(handling)
+
+    async def _run(self, handling: Handling, prior: PriorAttempts) -> None:
+        ending = self._ending(prior.closed or handling.attempt_id)
+        performance = Performance(ending=ending, decide=self._decide)
+        cancelled: asyncio.CancelledError | None = None
+        try:
+            result = await self._handle(ending, prior)
+        except asyncio.CancelledError as error:
+            # The consumer's own tasks are being torn down: give the delivery back, then go.
+            result, cancelled = Stopped("cancelled"), error
+        handling.decided = True
         with anyio.CancelScope(shield=True):
-            await performance.perform(self._decide(result), result, decide_again=self._decide)
+            await performance.perform(result)
+        if cancelled is not None:
+            raise cancelled
+
+    async def _prior(self, handling: Handling) -> PriorAttempts:
+        """What the log knows of this delivery; nothing when there can be no other copy of it."""
+        identity, sink = self._incoming.identity, self._settings.sink
+        await handling.wait_for_earlier(self._client.broker.is_open)
+        if identity is None or sink is None or not (self._incoming.repeated or handling.earlier):
+            return PriorAttempts()
+        try:
+            with anyio.fail_after(_PRIOR_READ_SECONDS):
+                await sink.durable()  # an attempt of this very process may not be stored yet
+                events = await sink.read(self._incoming.task_id)
+        except (StoreError, RecorderClosed, TimeoutError) as error:
+            # Handling a message twice is better than not handling it while the store is away.
+            self._client.counters.increment("relayna_repeat_checks_failed_total")
+            _log.warning("Could not look for earlier attempts at task %s: %s", self._incoming.task_id, error)
+            return PriorAttempts()
+        return prior_attempts(events, identity, at_hand={one.attempt_id for one in handling.earlier})
+
+    async def _handle(self, ending: Ending, prior: PriorAttempts) -> HandlerResult:
+        if prior.closed is not None:
+            return HandledBefore(attempt_id=prior.closed, repeats=prior.repeats)
+        try:
+            ending.observer.record(self._settings.facts.received(ending.of))
+            if self._incoming.malformed is not None:
+                return NotRun(reason="malformed_message", problem=str(self._incoming.malformed))
+            if prior.unfinished > self._settings.policy.max_retries:
+                return NotRun(reason="poison", problem=f"{prior.unfinished} attempts began and never ended")
+            await self._announce(ending)
+            if not self._client.broker.is_open(self._incoming.delivery):
+                return Stopped("channel_closed")
+            return await self._run_handler(ending.context)
+        finally:
+            ending.context.close()
+
+    async def _announce(self, ending: Ending) -> None:
+        try:
+            await ending.publish_lifecycle_status("processing")
+        except Disconnected as error:
+            # The work can begin all the same: the connection that publishes is not the one that consumes.
+            ending.count_unpublished("processing", error)
+        await ending.observer.make_visible()
+
+    async def _run_handler(self, context: Context) -> HandlerResult:
+        timeout = self._settings.handler_timeout
+        if timeout is not None:
+            self._scope.deadline = anyio.current_time() + timeout
+        result: HandlerResult | None = None
+        with self._scope:
+            result = await self._call_handler(context)
+        # A handler may answer a cancellation with an error of its own: it was interrupted all the same.
+        if self._scope.cancel_called and not isinstance(result, Returned):
+            if self._interrupted or timeout is None:
+                return Stopped("drain_deadline")
+            message = f"the handler took over {timeout:g} s"
+            return Failed(exception_type="HandlerTimeout", exception_message=message)
+        return result or Stopped("cancelled")
+
+    async def _call_handler(self, context: Context) -> HandlerResult:
+        try:
+            await self._settings.handler(self._incoming.envelope, context)
+        except BaseException as error:
+            if not _is_the_handlers_own(error):
+                raise
+            return failure_of(error, self._settings.policy.non_retryable)
+        return Returned(context.manual_retry_request)
 
     def _decide(self, result: HandlerResult) -> Outcome:
         return decide(
@@ -121,25 +181,47 @@ class DeliveryRun:
             channel_open=self._client.broker.is_open(self._incoming.delivery),
         )
 
-    async def _prior(self) -> PriorAttempts:
-        """What the log knows of this delivery; nothing when it was never handed out before."""
-        identity, sink = self._incoming.identity, self._settings.sink
-        if identity is None or sink is None or not self._incoming.repeated:
-            return PriorAttempts()
-        try:
-            with anyio.fail_after(_PRIOR_READ_SECONDS):
-                return prior_attempts(await sink.read(self._incoming.task_id), identity)
-        except (StoreError, TimeoutError) as error:
-            # Handling a message twice is better than not handling it while the store is away.
-            self._client.counters.increment("relayna_repeat_checks_failed_total")
-            _log.warning("Could not look for earlier attempts at task %s: %s", self._incoming.task_id, error)
-            return PriorAttempts()
+    def _ending(self, attempt_id: AttemptId) -> Ending:
+        observer = self._observer(attempt_id)
+        outbox = Outbox(
+            observer=observer, broker=self._client.broker, confirm_timeout=self._client.confirm_timeout
+        )
+        return Ending(
+            client=self._client,
+            incoming=self._incoming,
+            observer=observer,
+            outbox=outbox,
+            context=self._settings.context(
+                client=self._client,
+                incoming=self._incoming,
+                observer=observer,
+                outbox=outbox,
+                stage=self._stage,
+            ),
+            facts=self._settings.facts,
+            of=self._delivery_facts(),
+            lifecycle=self._settings.lifecycle,
+        )
 
-    def _observer(self) -> AttemptObserver:
+    def _delivery_facts(self) -> DeliveryFacts:
+        incoming, envelope = self._incoming, self._incoming.envelope
+        return DeliveryFacts(
+            delivery=incoming.delivery,
+            headers=incoming.headers,
+            message_id=incoming.message_id,
+            consumer_name=self._settings.consumer_name,
+            max_retries=self._settings.policy.max_retries,
+            task_type=getattr(envelope, "task_type", None),
+            stage=self._stage,
+            origin_stage=incoming.headers.origin_stage or getattr(envelope, "origin_stage", None),
+            shard=self._shard,
+        )
+
+    def _observer(self, attempt_id: AttemptId) -> AttemptObserver:
         return AttemptObserver(
             sink=self._settings.sink,
             clock=self._client.clock,
-            attempt_id=self._client.mint.attempt_id(),
+            attempt_id=attempt_id,
             task_id=self._incoming.task_id,
             cause=self._incoming.headers.cause,
             parent_task_id=self._incoming.parent_task_id,
@@ -149,71 +231,17 @@ class DeliveryRun:
             topology_kind=self._client.topology_kind,
         )
 
-    async def _tell_repeat(self, prior: PriorAttempts) -> None:
-        """The ack of an attempt that was closed got lost: settle now, and say so."""
-        if prior.closed is None:
-            return
-        observer = self._observer()
-        observer.attempt_id = prior.closed
-        body = DeliveryRepeated(
-            queue_name=self._of.queue_name,
-            consumer_name=self._settings.consumer_name,
-            message_id=self._incoming.message_id,
-            retry_attempt=self._incoming.headers.retry_attempt,
-            delivery_tag=self._incoming.delivery.delivery_tag,
-            delivery_count=self._incoming.delivery.delivery_count,
-            stage=self._stage,
-        )
-        event_id = counted_event_id(prior.closed, "repeated", prior.repeats + 1)
-        with anyio.CancelScope(shield=True):
-            observer.record_beside(body, event_id=event_id, cause=None)
-            await observer.durable()
-            await settle(self._client, self._incoming.delivery, Settlement.ACK)
 
-    async def _handle(
-        self, context: Context, observer: AttemptObserver, performance: Performance, prior: PriorAttempts
-    ) -> HandlerResult:
-        if self._incoming.malformed is not None:
-            return NotRun(reason="malformed_message", problem=str(self._incoming.malformed))
-        if prior.unfinished > self._settings.policy.max_retries:
-            problem = f"{prior.unfinished} attempts began and never ended"
-            return NotRun(reason="poison", problem=problem)
-        try:
-            await performance.publish_lifecycle_status("processing")
-            await observer.make_visible()
-            return await self._run_handler(context)
-        except Disconnected as error:
-            return Stopped(str(error))
-        except anyio.get_cancelled_exc_class():
-            # The consumer's own tasks are being torn down: give the delivery back, then go.
-            with anyio.CancelScope(shield=True):
-                await performance.perform(
-                    Release("cancelled"), Stopped("cancelled"), decide_again=self._decide
-                )
-            raise
-        finally:
-            context.close()
-
-    async def _run_handler(self, context: Context) -> HandlerResult:
-        timeout = self._settings.handler_timeout
-        with self.handler_scope, anyio.CancelScope() as limit:
-            if timeout is not None:
-                limit.deadline = anyio.current_time() + timeout
-            try:
-                await self._settings.handler(self._incoming.envelope, context)
-            except Exception as error:  # noqa: BLE001 - whatever a handler raises is its failure, told in full
-                return self._failure(error)
-        if self.handler_scope.cancelled_caught:
-            return Stopped("drain_deadline")
-        if limit.cancelled_caught:
-            return Failed(
-                exception_type="HandlerTimeout", exception_message=f"the handler took over {timeout:g} s"
-            )
-        return Returned(context.manual_retry_request)
-
-    def _failure(self, error: Exception) -> Failed:
-        return Failed(
-            exception_type=type(error).__name__,
-            exception_message=str(error),
-            retryable=not isinstance(error, self._settings.policy.non_retryable),
-        )
+def _is_the_handlers_own(error: BaseException) -> bool:
+    """Whether the handler raised it by itself: nobody cancels it, and nobody ends the program."""
+    match error:
+        case Exception():
+            return True
+        case asyncio.CancelledError():
+            # It awaited something that was cancelled; let through, it would end our worker in silence.
+            task = asyncio.current_task()
+            return task is not None and not task.cancelling()
+        case BaseExceptionGroup():
+            return all(map(_is_the_handlers_own, error.exceptions))
+        case _:
+            return False

@@ -44,6 +44,7 @@ class DeliveryFacts(Struct, frozen=True, kw_only=True):
     max_retries: int
     task_type: str | None = None
     stage: str | None = None
+    origin_stage: str | None = None
     shard: int | None = None
 
     @property
@@ -209,7 +210,7 @@ class WorkflowFacts(TaskFacts):
         return WorkflowMessageReceived(
             message_id=of.message_id,
             stage=of.stage,
-            origin_stage=of.headers.origin_stage,
+            origin_stage=of.origin_stage,
             queue_name=of.queue_name,
             consumer_name=of.consumer_name,
             retry_attempt=of.headers.retry_attempt,

@@ -60,7 +60,7 @@ def read_delivery(delivery: Delivery, kind: type[AnyEnvelope], *, place: str) ->
         envelope = read_body(message.body, kind)
     except MalformedMessage as error:
         malformed = error
-    message_id = headers.message_id or (MessageId(message.message_id) if message.message_id else None)
+    message_id = headers.message_id or _foreign_message_id(delivery, envelope)
     identity = None
     if message_id is not None:
         identity = DeliveryIdentity(message_id, place, headers.retry_attempt, headers.replay_count)
@@ -79,13 +79,19 @@ def read_delivery(delivery: Delivery, kind: type[AnyEnvelope], *, place: str) ->
     )
 
 
-def derived_message_id(identity: DeliveryIdentity, label: str) -> MessageId:
+def derived_message_id(identity: DeliveryIdentity, *label: str | int) -> MessageId:
     """The id of a message published while this delivery is handled.
 
     Derived and not random, so that a crash between publish and settle repeats the same ids.
     """
-    name = msgspec.json.encode((identity, label))
+    name = msgspec.json.encode((identity, *label))
     return MessageId(hashlib.sha256(name).hexdigest()[:32])
+
+
+def _foreign_message_id(delivery: Delivery, envelope: AnyEnvelope | None) -> MessageId | None:
+    """What a publisher that knows nothing of relayna's headers calls the message."""
+    told = delivery.message.message_id or getattr(envelope, "message_id", None)
+    return MessageId(told) if told else None
 
 
 def _parent(envelope: AnyEnvelope) -> TaskId | None:

@@ -1,12 +1,13 @@
 """What a handler wants published: held until its delivery's outcome allows it.
 
-Owns the order in which a publish is told, made durable and sent. A handler that fails leaves nothing behind.
+Owns the order in which a publish is told, made durable and sent (docs/decisions/0004). A handler that fails
+leaves nothing behind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -15,7 +16,7 @@ from relayna.consumer.attempt_observer import AttemptObserver
 from relayna.consumer.broker import Broker, Message
 from relayna.consumer.causal_headers import CausalHeaders, write_headers
 from relayna.consumer.envelopes import StatusEnvelope, TaskEnvelope, WorkflowEnvelope, encode_body
-from relayna.events import Body
+from relayna.events import Body, StatusPublished, TaskLifecycleStatusPublished
 from relayna.ids import EventId, MessageId, TaskId
 from relayna.topologies import Route, as_short_string
 
@@ -37,19 +38,24 @@ class Publication(Struct, frozen=True, kw_only=True):
     priority: int | None = None
 
 
+_Encoded: TypeAlias = tuple[Publication, bytes]
+"""With its body as it was when the handler asked: what the handler does to a payload later changes nothing."""
+
+
 def build_message(
-    envelope: TaskEnvelope | StatusEnvelope | WorkflowEnvelope,
+    body: bytes,
     headers: CausalHeaders,
     *,
+    correlation_id: str | None,
     user_headers: Mapping[str, Any] | None = None,  # Any: AMQP header values
     priority: int | None = None,
 ) -> Message:
-    """The message for an envelope. Raises `TypeError` on payloads that JSON cannot hold."""
+    """The message for an encoded envelope. Ids that AMQP's short strings cannot hold are hashed there."""
     return Message(
-        body=encode_body(envelope),
+        body=body,
         headers=write_headers(headers, user_headers),
         message_id=as_short_string(headers.message_id) if headers.message_id else None,
-        correlation_id=as_short_string(envelope.correlation_id) if envelope.correlation_id else None,
+        correlation_id=as_short_string(correlation_id) if correlation_id else None,
         priority=priority,
     )
 
@@ -58,36 +64,36 @@ class Outbox:
     """Publications of one attempt, in the order in which the handler asked for them."""
 
     def __init__(self, *, observer: AttemptObserver, broker: Broker, confirm_timeout: float) -> None:
+        self.statuses_sent: set[str] = set()
+        """Statuses that the broker has confirmed."""
         self._observer = observer
         self._broker = broker
         self._confirm_timeout = confirm_timeout
-        self._held: list[Publication] = []
+        self._held: list[_Encoded] = []
 
     def hold(self, publication: Publication) -> None:
-        """Keep it until `publish_held`. Raises `TypeError` now for what could not be sent then."""
-        encode_body(publication.envelope)
-        self._held.append(publication)
+        """Keep it until `publish_held`. Raises `TypeError` for payloads that JSON cannot hold."""
+        self._held.append((publication, encode_body(publication.envelope)))
 
-    async def publish_now(self, publication: Publication) -> EventId | None:
-        """Tell, make durable and publish at once. Raises `BrokerError`."""
-        return await self._publish([publication])
+    async def publish_now(self, publication: Publication) -> None:
+        """Tell, make durable and publish at once. Raises `BrokerError`, and `TypeError` as `hold` does."""
+        await self._publish([(publication, encode_body(publication.envelope))])
 
     async def publish_held(self) -> None:
         """Tell, make durable and publish all that was held. Raises `BrokerError`; the rest stays unsent."""
         held, self._held = self._held, []
-        if held:
-            await self._publish(held)
+        await self._publish(held)
 
-    async def _publish(self, publications: list[Publication]) -> EventId | None:
-        messages = [(publication, self._tell(publication)) for publication in publications]
+    async def _publish(self, encoded: Sequence[_Encoded]) -> None:
+        told = [(publication, body, self._tell(publication)) for publication, body in encoded]
         # A parent's stream knows its child before the child can start.
-        if any(publication.child is not None for publication in publications):
+        if any(publication.child is not None for publication, _ in encoded):
             await self._observer.durable()
-        cause: EventId | None = None
-        for publication, cause in messages:
+        for publication, body, cause in told:
             message = build_message(
-                publication.envelope,
+                body,
                 replace(publication.headers, cause=cause),
+                correlation_id=publication.envelope.correlation_id,
                 user_headers=publication.user_headers,
                 priority=publication.priority,
             )
@@ -97,7 +103,8 @@ class Outbox:
                 routing_key=publication.route.routing_key,
                 confirm_timeout=self._confirm_timeout,
             )
-        return cause
+            if isinstance(publication.fact, StatusPublished | TaskLifecycleStatusPublished):
+                self.statuses_sent.add(publication.fact.status)
 
     def _tell(self, publication: Publication) -> EventId | None:
         own = self._observer.record(publication.fact)

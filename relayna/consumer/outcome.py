@@ -1,13 +1,14 @@
-"""What becomes of a delivery: decided here, as a value; done in `delivery_run.py`.
+"""What becomes of a delivery: decided here, as a value; carried out in `performance.py`.
 
 Owns the decision. Pure: the handler's result, the policy and what the log knows go in, an outcome comes out.
 
 | the handler | attempts left | outcome |
 |---|---|---|
 | was not run: this delivery was closed before | | Duplicate |
+| any, but the channel is closed | | Release |
+| was interrupted: the worker stops | | Release |
 | was not run: started too often without an end | | DeadLetter `poison` |
 | was not run: the body cannot be read | | DeadLetter `malformed_message` |
-| any, but the channel is closed or the worker stops | | Release |
 | returned | | Ack |
 | asked for a manual retry | | ManualRetry |
 | raised a retryable error | yes | Retry |
@@ -25,8 +26,8 @@ from relayna.consumer.retry_policy import RetryPolicy
 from relayna.ids import AttemptId
 
 __all__ = [
-    "Ack", "DeadLetter", "Duplicate", "Failed", "HandlerResult", "ManualRetry", "ManualRetryRequest", "NotRun",
-    "Outcome", "Release", "Retry", "Returned", "Stopped", "decide",
+    "Ack", "DeadLetter", "Duplicate", "Failed", "HandledBefore", "HandlerResult", "ManualRetry",
+    "ManualRetryRequest", "NotRun", "Outcome", "Release", "Retry", "Returned", "Stopped", "decide",
 ]  # fmt: skip
 
 
@@ -58,21 +59,27 @@ class Failed(Struct, frozen=True, kw_only=True):
 
 
 class Stopped(Struct, frozen=True):
-    """The handler was interrupted: the worker stops, or its drain deadline passed."""
+    """The handler was interrupted, or not begun: the worker stops, or lost its connection."""
 
     reason: str
 
 
 class NotRun(Struct, frozen=True, kw_only=True):
-    """The handler was not run."""
+    """The handler was not run, and would not be the next time either."""
 
-    closed_attempt: AttemptId | None = None
-    """This delivery was handled to its end by that attempt."""
-    reason: str | None = None
-    problem: str | None = None
+    reason: str
+    problem: str
 
 
-HandlerResult: TypeAlias = Returned | Failed | Stopped | NotRun
+class HandledBefore(Struct, frozen=True, kw_only=True):
+    """The handler was not run: that attempt handled this delivery to its end."""
+
+    attempt_id: AttemptId
+    repeats: int = 0
+    """How often the delivery came again already."""
+
+
+HandlerResult: TypeAlias = Returned | Failed | Stopped | NotRun | HandledBefore
 
 
 class Ack(Struct, frozen=True):
@@ -107,10 +114,11 @@ class Release(Struct, frozen=True):
     reason: str
 
 
-class Duplicate(Struct, frozen=True):
-    """Handled before: settled without the handler, and told as a repeat of that attempt."""
+class Duplicate(Struct, frozen=True, kw_only=True):
+    """Handled before: settled without the handler, and told as the `repeat`-th repeat of that attempt."""
 
     attempt_id: AttemptId
+    repeat: int
 
 
 Outcome: TypeAlias = Ack | ManualRetry | Retry | DeadLetter | Release | Duplicate
@@ -119,9 +127,9 @@ _CHANNEL_CLOSED: Final = "channel_closed"
 
 
 def decide(result: HandlerResult, *, retry_attempt: int, policy: RetryPolicy, channel_open: bool) -> Outcome:
-    """What becomes of the delivery; `retry_attempt` is its own, 0 for the first."""
-    if isinstance(result, NotRun) and result.closed_attempt is not None:
-        return Duplicate(result.closed_attempt)
+    """What becomes of the delivery; `retry_attempt` is its own, 0 for the first. Never raises."""
+    if isinstance(result, HandledBefore):
+        return Duplicate(attempt_id=result.attempt_id, repeat=result.repeats + 1)
     if not channel_open:
         # The broker has handed it out again already; whatever was published now would be published twice.
         return Release(_CHANNEL_CLOSED)
@@ -133,7 +141,7 @@ def decide(result: HandlerResult, *, retry_attempt: int, policy: RetryPolicy, ch
         case Failed():
             return _after_failure(result, retry_attempt, policy)
         case NotRun():
-            return DeadLetter(reason=result.reason or "not_run", exception_message=result.problem)
+            return DeadLetter(reason=result.reason, exception_message=result.problem)
 
 
 def _after_failure(failure: Failed, retry_attempt: int, policy: RetryPolicy) -> Outcome:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from relayna.consumer.context import Context
@@ -13,8 +14,8 @@ from relayna.consumer.outbox import Publication
 from relayna.consumer.outcome import ManualRetryRequest
 from relayna.errors import InvalidQuery
 from relayna.events import ChildRegistered, TaskPublished
-from relayna.ids import TaskId
-from relayna.topologies import aggregation_route, task_route
+from relayna.ids import MessageId, TaskId
+from relayna.topologies import Route, aggregation_route, task_route
 
 __all__ = ["TaskContext"]
 
@@ -56,12 +57,12 @@ class TaskContext(Context):
     ) -> TaskId:
         """Ask for a child task and return its id, which is derived from this delivery unless given.
 
-        Held until the handler has succeeded, unless `now`. The same `group_key` names the same child, however
-        often this delivery is handled. Raises `BrokerError` when it is published.
+        Held until the handler has succeeded, unless `now`. However often this delivery is handled, the same
+        `group_key` names the same child; without one, the first spawned does, the second, and so on. Raises
+        `BrokerError` when it is published.
         """
         self._check_open()
-        label = f"spawn:key:{group_key}" if group_key is not None else f"spawn:{next(self._ordinals)}"
-        message_id = self._derived(label)
+        message_id = self._derived("spawn", self._ordinal("spawn") if group_key is None else group_key)
         child = TaskId(task_id or message_id)
         route = task_route(self._client.topology, task_type)
         envelope = TaskEnvelope(
@@ -72,19 +73,7 @@ class TaskContext(Context):
             parent_task_id=self.task_id,
             session_id=self._incoming.session_id,
         )
-        published = TaskPublished(
-            message_id=message_id, task_type=task_type, exchange=route.exchange, routing_key=route.routing_key
-        )
-        publication = Publication(
-            route=route,
-            envelope=envelope,
-            headers=self._headers(message_id, task_id=child, parent_task_id=self.task_id),
-            message_id=message_id,
-            fact=ChildRegistered(child_task_id=child, message_id=message_id, task_type=task_type),
-            child=(child, published),
-            priority=priority,
-        )
-        await self._send(publication, now=now)
+        await self._send(self._birth(envelope, route, message_id, priority), now=now)
         return child
 
     async def manual_retry(
@@ -94,8 +83,34 @@ class TaskContext(Context):
         payload: Any = UNSET,  # Any: the user's own JSON value; unset keeps the old one
         reason: str | None = None,
     ) -> None:
-        """Have the task handled again after this handler returns, as another type or with another payload."""
+        """Have the task handled again after this handler returns, as another type or with another payload.
+
+        Raises `InvalidQuery` when the topology has no such type or when this is no task but a child's report,
+        and `TypeError` for payloads that JSON cannot hold.
+        """
         self._check_open()
         envelope = self._incoming.envelope
-        task_route(self._client.topology, task_type or (envelope.task_type if envelope else None))
+        if not isinstance(envelope, TaskEnvelope):
+            raise InvalidQuery("manual_retry", "this is a child's report; only tasks can be retried by hand")
+        task_route(self._client.topology, task_type or envelope.task_type)
+        if payload is not UNSET:
+            payload = msgspec.Raw(msgspec.json.encode(payload))  # as it is now, whatever becomes of it later
         self.manual_retry_request = ManualRetryRequest(task_type=task_type, payload=payload, reason=reason)
+
+    def _birth(
+        self, envelope: TaskEnvelope, route: Route, message_id: MessageId, priority: int | None
+    ) -> Publication:
+        child, task_type = envelope.task_id, envelope.task_type
+        published = TaskPublished(
+            message_id=message_id, task_type=task_type, exchange=route.exchange, routing_key=route.routing_key
+        )
+        return Publication(
+            route=route,
+            envelope=envelope,
+            headers=self._headers(message_id, task_id=child, parent_task_id=self.task_id),
+            message_id=message_id,
+            fact=ChildRegistered(child_task_id=child, message_id=message_id, task_type=task_type),
+            child=(child, published),
+            user_headers=self.headers,
+            priority=priority,
+        )

@@ -31,10 +31,11 @@ class WorkflowContext(Context):
         now: bool = False,
     ) -> MessageId:
         """Send the workflow on to a stage and return the message's id; held until the handler has succeeded."""
-        label = f"stage:{stage}:key:{group_key}" if group_key is not None else f"stage:{next(self._ordinals)}"
         envelope = WorkflowEnvelope(
             task_id=self.task_id,
-            message_id=self._derived(label),
+            message_id=self._derived(
+                "stage", stage, self._ordinal(f"stage:{stage}") if group_key is None else group_key
+            ),
             stage=stage,
             payload=payload,
             meta=dict(meta or {}),
@@ -47,7 +48,9 @@ class WorkflowContext(Context):
         if envelope.stage is None:
             raise InvalidQuery("stage", "the message names none; say where it goes")
         route = stage_route(self._client.topology, envelope.stage)
-        message_id = envelope.message_id or self._derived(f"stage:{next(self._ordinals)}")
+        message_id = envelope.message_id or self._derived(
+            "stage", envelope.stage, self._ordinal(f"stage:{envelope.stage}")
+        )
         sent = replace(
             envelope,
             task_id=self.task_id,
@@ -70,6 +73,7 @@ class WorkflowContext(Context):
             headers=self._headers(message_id, stage=envelope.stage, origin_stage=self._stage),
             message_id=message_id,
             fact=fact,
+            user_headers=self.headers,
         )
         await self._send(publication, now=now)
         return message_id

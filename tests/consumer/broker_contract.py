@@ -42,7 +42,12 @@ class BrokerContract(DeliveryContract):
     @pytest.fixture
     async def queue(self, broker: Broker, name: str) -> str:
         """A queue whose dead letters go to the queue `<its name>.dead`."""
-        work = Queue(name=name, dead_letter_exchange="", dead_letter_routing_key=f"{name}.dead")
+        work = Queue(
+            name=name,
+            dead_letter_exchange="",
+            dead_letter_routing_key=f"{name}.dead",
+            delivery_limit=100,  # without one, RabbitMQ puts a released message behind the others
+        )
         await broker.declare(Declarations(queues=(work, Queue(name=f"{name}.dead"))))
         return name
 

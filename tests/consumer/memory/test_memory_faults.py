@@ -8,7 +8,7 @@ import pytest
 from consumer.broker_steps import send, settle_next, take
 
 from relayna.consumer.broker import Settlement
-from relayna.consumer.memory_broker import MemoryBroker
+from relayna.consumer.memory.broker import MemoryBroker
 from relayna.errors import Disconnected, OutcomeUnknown, Unroutable
 from relayna.topologies.declarations import Declarations, Queue
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relayna.consumer.memory_exchange import MemoryExchange, topic_matches
+from relayna.consumer.memory.exchange import MemoryExchange, topic_matches
 from relayna.topologies.declarations import Binding, Exchange
 
 

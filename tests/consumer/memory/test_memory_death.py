@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from relayna.consumer.memory_death import is_automatic_cycle, with_death
+from relayna.consumer.memory.death import is_automatic_cycle, with_death
 from relayna.instants import Instant
 
 SECOND = 1_000_000

@@ -1,7 +1,7 @@
 """A client's connection in memory: channels that come and go, and subscriptions that outlive them.
 
 Owns opening and closing channels, settling on them, and the acks that are to be lost. Plain calls that
-are told the time; what becomes of messages is decided in `memory_host.py`.
+are told the time; what becomes of messages is decided in `host.py`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from relayna.consumer.broker import Delivery, Settlement
-from relayna.consumer.memory_channel import MemoryChannel, MemorySubscription
-from relayna.consumer.memory_host import MemoryHost
+from relayna.consumer.memory.channel import MemoryChannel, MemorySubscription
+from relayna.consumer.memory.host import MemoryHost
 from relayna.errors import Disconnected
 from relayna.instants import Instant
 

@@ -1,7 +1,7 @@
 """What RabbitMQ calls a virtual host, in memory: exchanges, queues, and the moves between them.
 
 Owns declaring, routing, expiry and dead-lettering, as plain calls that are told the time. Has no
-connections and waits for nothing: that is `memory_broker.py`.
+connections and waits for nothing: that is `broker.py`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Final
 from msgspec import structs
 
 from relayna.consumer.broker import Message
-from relayna.consumer.memory_death import DeathReason, is_automatic_cycle, with_death
-from relayna.consumer.memory_exchange import MemoryExchange
-from relayna.consumer.memory_queue import MemoryQueue, StoredMessage
+from relayna.consumer.memory.death import DeathReason, is_automatic_cycle, with_death
+from relayna.consumer.memory.exchange import MemoryExchange
+from relayna.consumer.memory.queue import MemoryQueue, StoredMessage
 from relayna.errors import ConfigurationMismatch, NotDeclared, Unroutable
 from relayna.instants import Instant
 from relayna.topologies.declarations import Binding, Declarations, Exchange, Queue

@@ -11,8 +11,8 @@ from consumer.broker_steps import send, settle_next, take
 
 from relayna.clock import FrozenClock
 from relayna.consumer.broker import Broker, Delivery, Settlement
-from relayna.consumer.memory_broker import MemoryBroker
-from relayna.errors import BrokerError, Disconnected, InvalidSetting, NotDeclared
+from relayna.consumer.memory.broker import MemoryBroker
+from relayna.errors import Disconnected, InvalidSetting, NotDeclared
 from relayna.topologies.declarations import Declarations, Queue
 
 pytestmark = pytest.mark.anyio
@@ -86,9 +86,11 @@ async def test_an_error_of_the_body_comes_out_as_it_is() -> None:
         await fail_with_an_alarm_set()
 
 
-async def test_entering_twice_is_refused(broker: MemoryBroker) -> None:
-    with pytest.raises(BrokerError, match="entered already"):
-        await broker.__aenter__()
+async def test_it_closes_with_the_last_of_its_users(broker: MemoryBroker) -> None:
+    async with broker:
+        pass
+    await send(broker, "work", b"still open")
+    assert broker.depth("work") == 1
 
 
 async def test_cancelling_a_wait_takes_nothing(broker: MemoryBroker) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relayna.consumer.broker import Message
-from relayna.consumer.memory_message import copy_headers, copy_message
+from relayna.consumer.memory.message import copy_headers, copy_message
 from relayna.errors import InvalidMessage
 
 SCALARS = (

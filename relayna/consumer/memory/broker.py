@@ -1,12 +1,13 @@
 """The broker in this process's memory: for tests, demonstrations and use with no server at all.
 
 Owns confirms, the alarm that moves expired messages, the faults a test can ask for and the ways to
-wait for something. Channels live in `memory_connection.py`, messages in `memory_host.py`. Keeps nothing
+wait for something. Channels live in `connection.py`, messages in `host.py`. Keeps nothing
 beyond the object's life, and talks to nobody.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from types import TracebackType
@@ -14,16 +15,15 @@ from typing import Self
 
 import anyio
 import anyio.lowlevel
-from anyio.abc import TaskGroup
 
 from relayna.clock import Clock, SystemClock
 from relayna.consumer.broker import Delivery, Message, Settlement
-from relayna.consumer.memory_channel import MemorySubscription
-from relayna.consumer.memory_connection import MemoryConnection
-from relayna.consumer.memory_host import MemoryHost
-from relayna.consumer.memory_message import check_short_string, copy_message
-from relayna.consumer.memory_queue import MemoryQueue
-from relayna.errors import BrokerError, Disconnected, InvalidSetting, OutcomeUnknown
+from relayna.consumer.memory.channel import MemorySubscription
+from relayna.consumer.memory.connection import MemoryConnection
+from relayna.consumer.memory.host import MemoryHost
+from relayna.consumer.memory.message import check_short_string, copy_message
+from relayna.consumer.memory.queue import MemoryQueue
+from relayna.errors import Disconnected, InvalidSetting, OutcomeUnknown
 from relayna.instants import Instant
 from relayna.topologies.declarations import Declarations
 
@@ -53,35 +53,38 @@ class MemoryBroker:
         self._clock = clock or SystemClock()
         self._host = MemoryHost()
         self._connection = MemoryConnection(self._host)
-        self._tasks: TaskGroup | None = None
+        self._users = 0
+        # Of no task group: its users come and go in tasks of their own, in any order.
+        self._ringing: set[asyncio.Task[None]] = set()
         self._outage = False
         self._confirms_to_lose = 0
         self._alarm: Instant | None = None
         self._change = anyio.Event()
 
     async def __aenter__(self) -> Self:
-        """Connect. Raises `Disconnected` during an outage, `BrokerError` when entered already."""
-        if self._tasks is not None:
-            raise BrokerError("This memory broker is entered already. Enter it once and share it.")
+        """Connect; several users may enter, and it closes with the last. Raises `Disconnected` in an outage."""
         if self._outage:
             raise Disconnected(_CONNECTION)
-        self._tasks = await anyio.create_task_group().__aenter__()
-        with self._acting():
-            self._connection.come_up()
+        self._users += 1
+        if self._users == 1:
+            with self._acting():
+                self._connection.come_up()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Close every channel; unsettled deliveries go back to their queues and iterations end."""
-        tasks, self._tasks = self._tasks, None
+        self._users -= 1
+        if self._users:
+            return
         with self._acting():
             self._connection.end(self._clock.now())
-        if tasks is not None:
-            self._alarm = None
-            tasks.cancel_scope.cancel()
-            # An error of the body is not the alarm's: it travels on as it is, in no exception group.
-            await tasks.__aexit__(None, None, None)
+        self._alarm = None
+        ringing, self._ringing = self._ringing, set()
+        for alarm in ringing:
+            alarm.cancel()
+        await asyncio.gather(*ringing, return_exceptions=True)
 
     async def declare(self, declarations: Declarations) -> None:
         """Make all of it exist, up to the first thing that cannot.
@@ -152,7 +155,7 @@ class MemoryBroker:
     def reconnect(self) -> None:
         """End the outage: each subscription goes on, on a new channel."""
         self._outage = False
-        if self._tasks is not None:
+        if self._users:
             with self._acting():
                 self._connection.come_up()
 
@@ -240,9 +243,11 @@ class MemoryBroker:
 
     def _set_alarm(self) -> None:
         expiry = self._host.next_expiry()
-        if self._tasks is not None and expiry is not None and (self._alarm is None or expiry < self._alarm):
+        if self._users and expiry is not None and (self._alarm is None or expiry < self._alarm):
             self._alarm = expiry
-            self._tasks.start_soon(self._ring, expiry)
+            alarm = asyncio.get_running_loop().create_task(self._ring(expiry))
+            self._ringing.add(alarm)
+            alarm.add_done_callback(self._ringing.discard)
 
     async def _ring(self, at: Instant) -> None:
         await self._clock.sleep(max(0, at - self._clock.now()) / 1_000_000)

@@ -9,7 +9,7 @@ from consumer.broker_steps import send, settle_next, take
 
 from relayna.clock import FrozenClock
 from relayna.consumer.broker import Message, Settlement
-from relayna.consumer.memory_broker import MemoryBroker
+from relayna.consumer.memory.broker import MemoryBroker
 from relayna.errors import ConfigurationMismatch, NotDeclared, Unroutable
 from relayna.topologies.declarations import Binding, Declarations, Exchange, Queue
 

@@ -14,8 +14,8 @@ import anyio.lowlevel
 from msgspec import structs
 
 from relayna.consumer.broker import Delivery
-from relayna.consumer.memory_message import copy_headers
-from relayna.consumer.memory_queue import MemoryQueue, StoredMessage
+from relayna.consumer.memory.message import copy_headers
+from relayna.consumer.memory.queue import MemoryQueue, StoredMessage
 
 __all__ = ["MemoryChannel", "MemorySubscription"]
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from relayna.clock import FrozenClock
 from relayna.consumer.broker import Delivery, Message, Settlement
-from relayna.consumer.memory_broker import MemoryBroker
-from relayna.consumer.memory_channel import MemorySubscription
+from relayna.consumer.memory.broker import MemoryBroker
+from relayna.consumer.memory.channel import MemorySubscription
 from relayna.errors import Disconnected, OutcomeUnknown
 from relayna.topologies.declarations import Declarations, Queue
 

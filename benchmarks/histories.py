@@ -1,0 +1,173 @@
+"""Histories to measure with: recorded by the real consumers, on the memory broker, into frames.
+
+Owns recording them and cutting them to size: the first n events are what was known at that moment.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+import anyio
+from msgspec import Struct
+
+from benchmarks.workloads import STATUS_QUEUE, TASK_ID, Workload
+from relayna.consumer import MemoryBroker, RelaynaClient
+from relayna.events import RecordedEvent, decode_frame
+from relayna.events.history import StreamFact
+from relayna.ids import AttemptId, MessageId, StreamId, TaskId
+from relayna.instants import Instant
+from relayna.projections.projection import Item
+from relayna.streams import Append, Appended, AppendResult, MemoryLog, Recorder
+from relayna.topologies import dead_letter_queue_name, declarations, topology_kind
+
+__all__ = ["History", "SeededMint", "SteppingClock", "record_history"]
+
+_BATCH: Final = 20
+_START: Final = 1_767_225_600_000_000
+
+
+class StoredFrame(Struct, frozen=True, gc=False):
+    """One entry of one task's stream."""
+
+    append: Append
+    stream_id: StreamId
+
+    def events(self) -> list[RecordedEvent]:
+        """Its events, decoded anew: no two histories share their text."""
+        task_id = self.append.address.task_id
+        return decode_frame(self.append.payload, task_id=task_id, stream_id=self.stream_id).events
+
+
+class History(Struct, frozen=True):
+    """What consumers recorded of one task and its children, in the order in which it was stored."""
+
+    root: TaskId
+    topology_kind: str
+    frames: Sequence[StoredFrame]
+
+    def first_events(self, count: int) -> list[Item]:
+        """What a fold is given of the first so many events, with the fact that names the topology."""
+        events: list[Item] = [StreamFact(task_id=self.root, name="topology_kind", value=self.topology_kind)]
+        for frame in self.frames:
+            events += frame.events()
+            if len(events) > count:
+                break
+        return events[: count + 1]
+
+    def first_appends(self, count: int) -> list[Append]:
+        """As many frames as hold the first so many events, the last one perhaps a few more."""
+        return [frame.append for frame in _until(self.frames, count)]
+
+
+class SteppingClock:
+    """Each look finds it some milliseconds later: a run of seconds tells a history of an hour."""
+
+    def __init__(self) -> None:
+        self._random = random.Random(17)
+        self._now = _START
+
+    def now(self) -> Instant:
+        """A little later than before."""
+        self._now += self._random.randrange(1_000, 20_000)
+        return Instant(self._now)
+
+    async def sleep(self, seconds: float) -> None:
+        """Return at once, that much later."""
+        self._now += round(seconds * 1_000_000)
+        await anyio.lowlevel.checkpoint()
+
+
+class SeededMint:
+    """Ids that look random and are the same in every run."""
+
+    def __init__(self) -> None:
+        self._random = random.Random(17)
+
+    def attempt_id(self) -> AttemptId:
+        """64 bits."""
+        return AttemptId(self._random.randbytes(8).hex())
+
+    def message_id(self) -> MessageId:
+        """128 bits."""
+        return MessageId(self._random.randbytes(16).hex())
+
+    def producer(self) -> str:
+        """32 bits."""
+        return self._random.randbytes(4).hex()
+
+
+def record_history(workload: Workload, events: int) -> History:
+    """Run the workload until at least so many events are stored."""
+    return anyio.run(_record, workload, events)
+
+
+class _KeepingLog(MemoryLog):
+    """Remembers the order of all appends, whichever streams they go to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frames: list[StoredFrame] = []
+
+    async def append(self, appends: Sequence[Append]) -> list[AppendResult]:
+        results = await super().append(appends)
+        stored = zip(appends, results, strict=True)
+        self.frames += (StoredFrame(one, at.stream_id) for one, at in stored if isinstance(at, Appended))
+        return results
+
+
+class _StoredEvents:
+    """Counts what the recorder says is stored."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def increment(self, name: str, by: int = 1, **labels: str) -> None:
+        if labels.get("outcome") == "stored":
+            self.count += by
+
+
+async def _record(workload: Workload, events: int) -> History:
+    log, stored = _KeepingLog(), _StoredEvents()
+    mint, clock = SeededMint(), SteppingClock()
+    recorder = Recorder(log, mint=mint, counters=stored)
+    broker = MemoryBroker()
+    client = RelaynaClient(
+        topology=workload.topology, broker=broker, observation_sink=recorder, clock=clock, mint=mint
+    )
+    async with client, _at_work(workload, client):
+        published = 0
+        while stored.count < events:
+            for number in range(published, published + _BATCH):
+                await workload.publish(client, number)
+            published += _BATCH
+            await broker.idle(resting=_resting(workload))
+            await recorder.durable()
+    return History(TaskId(TASK_ID), topology_kind(workload.topology), log.frames)
+
+
+@asynccontextmanager
+async def _at_work(workload: Workload, client: RelaynaClient) -> AsyncIterator[None]:
+    consumers = workload.consumers(client)
+    async with anyio.create_task_group() as tasks:
+        for consumer in consumers:
+            await tasks.start(consumer.run)
+        yield
+        for consumer in consumers:
+            consumer.stop()
+
+
+def _resting(workload: Workload) -> set[str]:
+    """Queues that nobody takes from."""
+    queues = [queue.name for queue in declarations(workload.topology).queues]
+    return {STATUS_QUEUE, *map(dead_letter_queue_name, queues)}
+
+
+def _until(frames: Iterable[StoredFrame], count: int) -> Iterator[StoredFrame]:
+    for frame in frames:
+        if count <= 0:
+            return
+        count -= len(frame.events())
+        yield frame

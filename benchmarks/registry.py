@@ -1,0 +1,18 @@
+"""Every benchmark, registered once. A new one is a file in `cases/` and a line here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from benchmarks.case import Case
+from benchmarks.cases.append import APPEND
+from benchmarks.cases.codec import CODEC
+from benchmarks.cases.consumer import CONSUMER
+from benchmarks.cases.fold import FOLD
+from benchmarks.cases.imports import IMPORTS
+from benchmarks.cases.read_path import READ_PATH
+from benchmarks.cases.record import RECORD
+
+__all__ = ["CASES"]
+
+CASES: Final[tuple[Case, ...]] = (CODEC, RECORD, APPEND, FOLD, READ_PATH, CONSUMER, IMPORTS)

@@ -1,0 +1,48 @@
+"""Bodies go round as JSON; newer ones do no harm."""
+
+from __future__ import annotations
+
+import pytest
+
+from relayna.consumer.envelopes import (
+    MalformedMessage,
+    StatusEnvelope,
+    TaskEnvelope,
+    WorkflowEnvelope,
+    encode_body,
+    read_body,
+)
+
+TASK = TaskEnvelope(task_id="order", payload={"total": 7}, task_type="pay", meta={"a": [1, None]})
+STATUS = StatusEnvelope(task_id="order", status="half", message="way", timestamp="2026-01-01T00:00:00+00:00")
+STEP = WorkflowEnvelope(task_id="order", message_id="m", stage="ship", origin_stage="pack", payload="x")
+
+
+@pytest.mark.parametrize("envelope", [TASK, STATUS, STEP], ids=lambda envelope: type(envelope).__name__)
+def test_what_is_encoded_is_read(envelope: TaskEnvelope | StatusEnvelope | WorkflowEnvelope) -> None:
+    assert read_body(encode_body(envelope), type(envelope)) == envelope
+
+
+def test_what_is_not_set_is_not_sent() -> None:
+    assert encode_body(TaskEnvelope(task_id="order")) == b'{"task_id":"order"}'
+
+
+def test_fields_of_newer_producers_are_ignored() -> None:
+    assert read_body(b'{"task_id":"order","urgency":3}', TaskEnvelope) == TaskEnvelope(task_id="order")
+
+
+def test_a_body_that_cannot_be_read_says_what_was_wanted() -> None:
+    with pytest.raises(MalformedMessage, match="no StatusEnvelope") as caught:
+        read_body(b'{"task_id":"order"}', StatusEnvelope)
+    assert "status" in caught.value.problem
+
+
+def test_an_empty_task_id_names_no_task() -> None:
+    with pytest.raises(MalformedMessage, match="task_id is empty"):
+        read_body(b'{"task_id":""}', TaskEnvelope)
+
+
+@pytest.mark.parametrize("payload", [object(), {1, object()}, {object(): 1}])
+def test_payloads_that_json_cannot_hold_are_refused(payload: object) -> None:
+    with pytest.raises(TypeError):
+        encode_body(TaskEnvelope(task_id="order", payload=payload))
