@@ -1,31 +1,40 @@
 """Histories to measure with: recorded by the real consumers, on the memory broker, into frames.
 
-Owns recording them and cutting them to size: the first n events are what was known at that moment.
+Owns recording them and bringing them to size: the first n events are what was known at that moment, and a
+long history is a recorded one that happens again and again, later each time and under ids of its own.
 """
 
 from __future__ import annotations
 
+import math
 import random
+import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 import anyio
+import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from benchmarks.workloads import STATUS_QUEUE, TASK_ID, Workload
 from relayna.consumer import MemoryBroker, RelaynaClient
-from relayna.events import RecordedEvent, decode_frame
+from relayna.events import Event, RecordedEvent, decode_frame, encode_event, encode_frame
 from relayna.events.history import StreamFact
 from relayna.ids import AttemptId, MessageId, StreamId, TaskId
 from relayna.instants import Instant
 from relayna.projections.projection import Item
-from relayna.streams import Append, Appended, AppendResult, MemoryLog, Recorder
+from relayna.streams import Append, Appended, AppendResult, MemoryLog, Recorder, TaskAddress
 from relayna.topologies import dead_letter_queue_name, declarations, topology_kind
 
 __all__ = ["History", "SeededMint", "SteppingClock", "record_history"]
 
 _BATCH: Final = 20
+_RECORDED_EVENTS: Final = 10_000
+_HEX_DIGITS: Final = "0123456789abcdef"
+_MINTED: Final = re.compile(r"[0-9a-f]{16,}")
+"""Ids of attempts, messages and children, wherever they stand in a frame."""
 _START: Final = 1_767_225_600_000_000
 
 
@@ -100,8 +109,45 @@ class SeededMint:
 
 
 def record_history(workload: Workload, events: int) -> History:
-    """Run the workload until at least so many events are stored."""
-    return anyio.run(_record, workload, events)
+    """Run the workload until so many events are stored, or enough to be repeated until there are as many."""
+    recorded = anyio.run(_record, workload, min(events, _RECORDED_EVENTS))
+    times = [event.envelope.timestamp for frame in recorded.frames for event in frame.events()]
+    span = max(times) - min(times) + 1_000_000
+    frames = list(recorded.frames)
+    for turn in range(1, math.ceil(events / len(times))):
+        frames += (
+            _again(frame, recorded.topology_kind, turn, later=turn * span) for frame in recorded.frames
+        )
+    return History(recorded.root, recorded.topology_kind, frames)
+
+
+def _again(frame: StoredFrame, kind: str, turn: int, *, later: int) -> StoredFrame:
+    """The same frame as another run would have told it, so many microseconds later."""
+    address = frame.append.address
+    told = [
+        Event(envelope=replace(one.envelope, timestamp=one.envelope.timestamp + later), body=one.body)
+        for one in frame.events()
+    ]
+    payload = encode_frame(address.task_id, kind, None, [encode_event(one) for one in told])
+    payload = msgspec.msgpack.encode(_renamed(msgspec.msgpack.decode(payload), turn))
+    task_id = TaskId(_renamed(address.task_id, turn))
+    milliseconds, _, counter = frame.stream_id.partition("-")
+    stream_id = StreamId(f"{int(milliseconds) + later // 1000}-{counter}")
+    return StoredFrame(Append(TaskAddress(task_id, address.tenant), payload), stream_id)
+
+
+def _renamed(value: Any, turn: int) -> Any:  # Any: what MessagePack holds
+    """The same with other minted ids, each of them always the same other one."""
+    match value:
+        case str():
+            digits = str.maketrans(_HEX_DIGITS, _HEX_DIGITS[turn:] + _HEX_DIGITS[:turn])
+            return _MINTED.sub(lambda found: found[0].translate(digits), value)
+        case list():
+            return [_renamed(item, turn) for item in value]
+        case dict():
+            return {name: _renamed(item, turn) for name, item in value.items()}
+        case _:
+            return value
 
 
 class _KeepingLog(MemoryLog):

@@ -39,7 +39,7 @@ _WEEK: Final = 604_800
 
 
 def _run(bench: Bench) -> Iterator[Figure]:
-    total = 24_000 if bench.quick else 96_000
+    total = 32_000 if bench.quick else 64_000
     for live in _LIVE_TASKS:
         events = list(_events_in_turns(live, total))
         encoded = _Encoded(events)

@@ -14,10 +14,10 @@ from benchmarks.measuring import interleaved
 from benchmarks.targets import DISABLED_CALL_SITE, RECORD_MEDIAN, RECORD_SLOWEST
 from benchmarks.workloads import WORKLOADS
 from relayna.clock import SystemClock
-from relayna.consumer.attempt_observer import AttemptObserver
+from relayna.consumer.attempts.attempt_observer import AttemptObserver
+from relayna.consumer.attempts.facts import DeliveryFacts, TaskFacts
 from relayna.consumer.broker import Delivery, Message
-from relayna.consumer.causal_headers import CausalHeaders
-from relayna.consumer.facts import DeliveryFacts, TaskFacts
+from relayna.consumer.messages.causal_headers import CausalHeaders
 from relayna.events import Event, RecordedEvent
 from relayna.ids import AttemptId, MessageId, TaskId
 from relayna.streams import Append, AppendResult, Log, MemoryLog, Recorder

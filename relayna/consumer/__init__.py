@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from relayna.consumer.aggregation import AggregationConsumer
+from relayna.consumer.attempts.context import AttemptOver, Context
+from relayna.consumer.attempts.task_context import TaskContext
+from relayna.consumer.attempts.workflow_context import WorkflowContext
 from relayna.consumer.broker import Broker, Delivery, Message, Settlement, Subscription
 from relayna.consumer.client import RelaynaClient
-from relayna.consumer.context import AttemptOver, Context
-from relayna.consumer.envelopes import MalformedMessage, StatusEnvelope, TaskEnvelope, WorkflowEnvelope
 from relayna.consumer.memory import MemoryBroker
+from relayna.consumer.messages.envelopes import (
+    MalformedMessage,
+    StatusEnvelope,
+    TaskEnvelope,
+    WorkflowEnvelope,
+)
 from relayna.consumer.retry_policy import RetryPolicy
 from relayna.consumer.task import TaskConsumer
-from relayna.consumer.task_context import TaskContext
 from relayna.consumer.workflow import WorkflowConsumer
-from relayna.consumer.workflow_context import WorkflowContext
 
 __all__ = [
     # consumers and what handlers get

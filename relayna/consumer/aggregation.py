@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
+from relayna.consumer.attempts.facts import AggregationFacts
+from relayna.consumer.attempts.task_context import TaskContext
 from relayna.consumer.client import RelaynaClient
 from relayna.consumer.consumer import ConsumedQueue, Consumer
-from relayna.consumer.envelopes import StatusEnvelope
-from relayna.consumer.facts import AggregationFacts
-from relayna.consumer.task_context import TaskContext
+from relayna.consumer.messages.envelopes import StatusEnvelope
 from relayna.errors import InvalidTopology
 from relayna.topologies import aggregation_queue, topology_kind
 

@@ -12,13 +12,13 @@ from typing import Any, Self
 
 from relayna.clock import Clock, SystemClock
 from relayna.consumer.broker import Broker
-from relayna.consumer.causal_headers import CausalHeaders
-from relayna.consumer.envelopes import StatusEnvelope, TaskEnvelope, WorkflowEnvelope, encode_body
-from relayna.consumer.outbox import build_message
+from relayna.consumer.messages.causal_headers import CausalHeaders
+from relayna.consumer.messages.envelopes import StatusEnvelope, TaskEnvelope, WorkflowEnvelope, encode_body
+from relayna.consumer.messages.outgoing import build_message
 from relayna.errors import InvalidQuery
 from relayna.events import Body, Envelope, Event, StatusPublished, TaskPublished, WorkflowMessagePublished
-from relayna.ids import MessageId, SessionId, TaskId, message_event_id
-from relayna.instants import format_instant
+from relayna.ids import EventId, MessageId, SessionId, TaskId, message_event_id
+from relayna.instants import Instant, format_instant
 from relayna.mint import Mint, RandomMint
 from relayna.signals import Counters, IgnoredCounters
 from relayna.streams.sink import ObservationSink
@@ -234,11 +234,20 @@ class RelaynaClient:
             routing_key=route.routing_key,
             confirm_timeout=self.confirm_timeout,
         )
+        self._tell(envelope, fact, event_id, now)
+
+    def _tell(
+        self,
+        envelope: TaskEnvelope | StatusEnvelope | WorkflowEnvelope,
+        fact: Body,
+        event_id: EventId,
+        at: Instant,
+    ) -> None:
         if self.observation_sink is None:
             return
         said = Envelope(
             event_id=event_id,
-            timestamp=now,
+            timestamp=at,
             task_id=envelope.task_id,
             parent_task_id=envelope.parent_task_id,
             session_id=envelope.session_id,

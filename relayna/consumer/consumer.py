@@ -1,7 +1,7 @@
 """The loop of every consumer: take deliveries, run them, drain on the way out.
 
 Owns lifecycle and concurrency. `task.py`, `aggregation.py` and `workflow.py` say what is consumed and how
-it is told; `delivery_run.py` what happens to one delivery.
+it is told; `attempts/delivery_run.py` what happens to one delivery.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ import anyio.to_thread
 from anyio.abc import TaskStatus
 from msgspec import Struct
 
-from relayna.consumer.broker import Delivery, Settlement, Subscription
+from relayna.consumer.attempts.context import Context
+from relayna.consumer.attempts.delivery_run import DeliveryRun, HandlerRun, RunSettings
+from relayna.consumer.attempts.facts import AttemptFacts
+from relayna.consumer.attempts.performance import release_after_error
+from relayna.consumer.broker import Delivery, Subscription
 from relayna.consumer.client import RelaynaClient
-from relayna.consumer.context import Context
-from relayna.consumer.delivery_run import DeliveryRun, HandlerRun, RunSettings
-from relayna.consumer.envelopes import AnyEnvelope
-from relayna.consumer.facts import AttemptFacts
-from relayna.consumer.incoming import read_delivery
-from relayna.consumer.performance import settle
+from relayna.consumer.messages.envelopes import AnyEnvelope
+from relayna.consumer.messages.incoming import read_delivery
 from relayna.consumer.retry_policy import RetryPolicy
 from relayna.errors import InvalidSetting
 from relayna.streams.sink import ObservationSink
@@ -131,6 +131,7 @@ class Consumer(Generic[AnyEnvelope]):
             self._stopping, self._started = anyio.Event(), False
 
     async def _serve(self, task_status: TaskStatus[None]) -> None:
+        stopping = self._stopping
         async with contextlib.AsyncExitStack() as opened:
             if self._sink is not None:
                 await opened.enter_async_context(self._sink)
@@ -148,21 +149,21 @@ class Consumer(Generic[AnyEnvelope]):
                 async with anyio.create_task_group() as workers:
                     for queue, subscription in subscriptions:
                         for _ in range(self.prefetch):
-                            workers.start_soon(self._work, queue, subscription)
+                            workers.start_soon(self._work, queue, subscription, stopping)
                     self._started = True
                     task_status.started()
-                    await self._stopping.wait()
+                    await stopping.wait()
                     for _, subscription in subscriptions:
                         await subscription.cancel()
                     timers.start_soon(self._cut_off)
                 timers.cancel_scope.cancel()
 
-    async def _work(self, queue: ConsumedQueue, subscription: Subscription) -> None:
+    async def _work(self, queue: ConsumedQueue, subscription: Subscription, stopping: anyio.Event) -> None:
         try:
             async for delivery in subscription:
                 await self._run_one(queue, delivery)
         finally:
-            self.stop()  # whoever ended it: with fewer workers than deliveries the rest would starve
+            stopping.set()  # whoever ended it: with fewer workers the deliveries would wait for ever
 
     async def _run_one(self, queue: ConsumedQueue, delivery: Delivery) -> None:
         incoming = read_delivery(delivery, self._envelope, place=queue.place)
@@ -174,7 +175,7 @@ class Consumer(Generic[AnyEnvelope]):
             # A mistake of ours must neither lose the message nor stop its neighbours.
             self._client.counters.increment("relayna_deliveries_failed_total", queue=queue.name)
             _log.exception("Handling a delivery on %s failed in relayna itself; it goes back", queue.name)
-            await settle(self._client, delivery, Settlement.RELEASE)
+            await release_after_error(self._client, delivery)
         finally:
             self._running.discard(one)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
+from relayna.consumer.attempts.facts import WorkflowFacts
+from relayna.consumer.attempts.workflow_context import WorkflowContext
 from relayna.consumer.client import RelaynaClient
 from relayna.consumer.consumer import ConsumedQueue, Consumer
-from relayna.consumer.envelopes import WorkflowEnvelope
-from relayna.consumer.facts import WorkflowFacts
-from relayna.consumer.workflow_context import WorkflowContext
+from relayna.consumer.messages.envelopes import WorkflowEnvelope
 from relayna.topologies import stage_named
 
 __all__ = ["WorkflowConsumer", "WorkflowHandler"]

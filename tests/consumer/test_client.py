@@ -8,7 +8,7 @@ import pytest
 from consumer.bench import SHARED, Bench, nodes
 
 from relayna.consumer import RelaynaClient, TaskConsumer
-from relayna.consumer.envelopes import StatusEnvelope, TaskEnvelope, read_body
+from relayna.consumer.messages.envelopes import StatusEnvelope, TaskEnvelope, read_body
 from relayna.errors import ConfigurationMismatch, InvalidQuery, OutcomeUnknown
 from relayna.topologies import Declarations, Queue
 
@@ -129,7 +129,7 @@ async def test_a_task_that_nobody_took_is_queued_and_then_runs() -> None:
 
     async with Bench() as bench:
         await bench.client.publish_task("order")
-        bench.clock.advance(5)
+        bench.clock.advance(5.001)
         consumer = TaskConsumer(rabbitmq=bench.client, handler=handle)
         async with bench.working(consumer):
             await bench.settled()

@@ -281,6 +281,7 @@ async def test_a_mistake_of_ours_loses_no_message_and_stops_no_neighbour() -> No
             await publish(bench, 3)
             await bench.settled()
         assert bench.counters == {"relayna_deliveries_failed_total": 1}
+        assert bench.workers_clock.pauses == [1.0]
         for number in range(3):
             assert attempts(await bench.graph(f"order-{number}"))[-1] == ("acked", "succeeded")
 

@@ -12,8 +12,7 @@ import pytest
 from consumer.bench import QUICK, Bench, attempts, edges, nodes
 
 from relayna.consumer import Message, RetryPolicy, TaskConsumer, TaskContext, TaskEnvelope
-from relayna.consumer.envelopes import StatusEnvelope, read_body
-from relayna.consumer.outbox import build_message
+from relayna.consumer.messages.envelopes import StatusEnvelope, read_body
 from relayna.errors import Unroutable
 from relayna.events import DeadLetterRecorded, RecordedEvent
 from relayna.events.cut import BODY_LIMIT_BYTES
@@ -490,13 +489,3 @@ async def test_ids_that_amqp_cannot_carry_travel_in_headers() -> None:
             publish=lambda: bench.client.publish_task(task_id, correlation_id="c" * 300),
         )
         assert (await bench.graph(task_id)).summary.status == "completed"
-
-
-def test_a_message_carries_hashes_where_ids_are_too_long() -> None:
-    from relayna.consumer.causal_headers import CausalHeaders
-    from relayna.ids import MessageId
-
-    message = build_message(b"{}", CausalHeaders(message_id=MessageId("m" * 256)), correlation_id="c" * 256)
-    assert message.headers == {"x-relayna-message-id": "m" * 256}
-    assert message.message_id == hashlib.sha256(b"m" * 256).hexdigest()
-    assert message.correlation_id == hashlib.sha256(b"c" * 256).hexdigest()

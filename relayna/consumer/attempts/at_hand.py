@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 
 from relayna.consumer.broker import Delivery
-from relayna.consumer.incoming import DeliveryIdentity, Incoming
+from relayna.consumer.messages.incoming import DeliveryIdentity, Incoming
 from relayna.ids import AttemptId
 
 __all__ = ["AtHand", "Handling"]

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from relayna.consumer.failures import failure_of
-from relayna.consumer.outcome import Failed
+from relayna.consumer.attempts.failures import failure_of
+from relayna.consumer.attempts.outcome import Failed
 
 
 class Mute(Exception):

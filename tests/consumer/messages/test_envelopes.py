@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from relayna.consumer.envelopes import (
+from relayna.consumer.messages.envelopes import (
     MalformedMessage,
     StatusEnvelope,
     TaskEnvelope,

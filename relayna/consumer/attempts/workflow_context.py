@@ -7,9 +7,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from relayna.consumer.context import Context
-from relayna.consumer.envelopes import WorkflowEnvelope
-from relayna.consumer.outbox import Publication
+from relayna.consumer.attempts.context import Context
+from relayna.consumer.attempts.outbox import Publication
+from relayna.consumer.messages.envelopes import WorkflowEnvelope
 from relayna.errors import InvalidQuery
 from relayna.events import WorkflowMessagePublished
 from relayna.ids import MessageId

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relayna.consumer.broker import Delivery, Message
-from relayna.consumer.envelopes import StatusEnvelope, TaskEnvelope, WorkflowEnvelope
-from relayna.consumer.incoming import DeliveryIdentity, Incoming, derived_message_id, read_delivery
+from relayna.consumer.messages.envelopes import StatusEnvelope, TaskEnvelope, WorkflowEnvelope
+from relayna.consumer.messages.incoming import DeliveryIdentity, Incoming, derived_message_id, read_delivery
 
 IDENTITY = DeliveryIdentity("m-1", "work", 0, 0)
 texts = st.text(max_size=20)

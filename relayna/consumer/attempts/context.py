@@ -7,20 +7,19 @@ Owns the handler's side. Publishes are held until the handler has succeeded, but
 from __future__ import annotations
 
 import functools
-from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 from msgspec.structs import replace
 
-from relayna.consumer.attempt_observer import AttemptObserver
-from relayna.consumer.causal_headers import CausalHeaders, carried_headers
+from relayna.consumer.attempts.attempt_observer import AttemptObserver
+from relayna.consumer.attempts.outbox import Outbox, Publication
+from relayna.consumer.attempts.outcome import ManualRetryRequest
 from relayna.consumer.client import RelaynaClient
-from relayna.consumer.envelopes import StatusEnvelope
-from relayna.consumer.incoming import Incoming, derived_message_id
-from relayna.consumer.outbox import Outbox, Publication
-from relayna.consumer.outcome import ManualRetryRequest
+from relayna.consumer.messages.causal_headers import CausalHeaders, carried_headers
+from relayna.consumer.messages.envelopes import StatusEnvelope
+from relayna.consumer.messages.incoming import Incoming, derived_message_id
 from relayna.errors import InvalidQuery, RelaynaError
 from relayna.events import StatusPublished, TaskLifecycleStatusPublished
 from relayna.ids import AttemptId, MessageId, TaskId
@@ -57,7 +56,7 @@ class Context:
         self._observer = observer
         self._outbox = outbox
         self._stage = stage
-        self._asked: Counter[str] = Counter()
+        self._asked: dict[str, int] = {}
         self._open = True
         self.manual_retry_request: ManualRetryRequest | None = None
         self.joined_message_ids: tuple[MessageId, ...] = ()
@@ -118,8 +117,9 @@ class Context:
 
     def _ordinal(self, kind: str) -> int:
         """How many of this kind were asked for before; what else was asked for moves no number."""
-        self._asked[kind] += 1
-        return self._asked[kind] - 1
+        ordinal = self._asked.get(kind, 0)
+        self._asked[kind] = ordinal + 1
+        return ordinal
 
     def _derived(self, *label: str | int) -> MessageId:
         identity = self._incoming.identity

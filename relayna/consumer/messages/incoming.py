@@ -12,8 +12,8 @@ import msgspec
 from msgspec import Struct
 
 from relayna.consumer.broker import Delivery
-from relayna.consumer.causal_headers import CausalHeaders, read_headers
-from relayna.consumer.envelopes import AnyEnvelope, MalformedMessage, read_body
+from relayna.consumer.messages.causal_headers import CausalHeaders, read_headers
+from relayna.consumer.messages.envelopes import AnyEnvelope, MalformedMessage, read_body
 from relayna.ids import MessageId, SessionId, TaskId
 
 __all__ = ["DeliveryIdentity", "Incoming", "derived_message_id", "read_delivery"]

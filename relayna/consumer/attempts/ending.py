@@ -13,16 +13,17 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from relayna.consumer.attempt_observer import AttemptObserver
+from relayna.consumer.attempts.attempt_observer import AttemptObserver
+from relayna.consumer.attempts.context import Context
+from relayna.consumer.attempts.facts import AttemptFacts, DeliveryFacts
+from relayna.consumer.attempts.outbox import Outbox
+from relayna.consumer.attempts.outcome import Ack, DeadLetter, ManualRetry, ManualRetryRequest, Release, Retry
 from relayna.consumer.broker import Message
-from relayna.consumer.causal_headers import CausalHeaders, carried_headers, write_headers
 from relayna.consumer.client import RelaynaClient
-from relayna.consumer.context import Context
-from relayna.consumer.envelopes import TaskEnvelope, encode_body
-from relayna.consumer.facts import AttemptFacts, DeliveryFacts
-from relayna.consumer.incoming import Incoming, derived_message_id
-from relayna.consumer.outbox import Outbox, build_message
-from relayna.consumer.outcome import Ack, DeadLetter, ManualRetry, ManualRetryRequest, Release, Retry
+from relayna.consumer.messages.causal_headers import CausalHeaders, carried_headers, write_headers
+from relayna.consumer.messages.envelopes import TaskEnvelope, encode_body
+from relayna.consumer.messages.incoming import Incoming, derived_message_id
+from relayna.consumer.messages.outgoing import build_message
 from relayna.errors import BrokerError, Disconnected, Unroutable
 from relayna.events import Body, DeadLetterRecorded, TaskMessageRejected
 from relayna.ids import MessageId, message_event_id

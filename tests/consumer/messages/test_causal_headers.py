@@ -8,8 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relayna.consumer.causal_headers import CausalHeaders, carried_headers, read_headers, write_headers
 from relayna.consumer.memory.message import copy_headers
+from relayna.consumer.messages.causal_headers import (
+    CausalHeaders,
+    carried_headers,
+    read_headers,
+    write_headers,
+)
 
 texts = st.none() | st.text(st.characters(codec="utf-8"), min_size=1, max_size=300)
 numbers = st.integers(0, 2**31 - 1)

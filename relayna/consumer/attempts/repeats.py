@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from relayna.consumer.incoming import DeliveryIdentity
+from relayna.consumer.messages.incoming import DeliveryIdentity
 from relayna.events import (
     AggregationMessageReceived,
     DeliveryRepeated,

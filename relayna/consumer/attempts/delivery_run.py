@@ -14,16 +14,14 @@ from typing import Any, Final
 import anyio
 from msgspec import Struct, field
 
-from relayna.consumer.at_hand import AtHand, Handling
-from relayna.consumer.attempt_observer import AttemptObserver
-from relayna.consumer.client import RelaynaClient
-from relayna.consumer.context import Context
-from relayna.consumer.ending import Ending
-from relayna.consumer.facts import AttemptFacts, DeliveryFacts
-from relayna.consumer.failures import failure_of
-from relayna.consumer.incoming import Incoming
-from relayna.consumer.outbox import Outbox
-from relayna.consumer.outcome import (
+from relayna.consumer.attempts.at_hand import AtHand, Handling
+from relayna.consumer.attempts.attempt_observer import AttemptObserver
+from relayna.consumer.attempts.context import Context
+from relayna.consumer.attempts.ending import Ending
+from relayna.consumer.attempts.facts import AttemptFacts, DeliveryFacts
+from relayna.consumer.attempts.failures import failure_of
+from relayna.consumer.attempts.outbox import Outbox
+from relayna.consumer.attempts.outcome import (
     Failed,
     HandledBefore,
     HandlerResult,
@@ -33,8 +31,10 @@ from relayna.consumer.outcome import (
     Stopped,
     decide,
 )
-from relayna.consumer.performance import Performance
-from relayna.consumer.repeats import PriorAttempts, prior_attempts
+from relayna.consumer.attempts.performance import Performance
+from relayna.consumer.attempts.repeats import PriorAttempts, prior_attempts
+from relayna.consumer.client import RelaynaClient
+from relayna.consumer.messages.incoming import Incoming
 from relayna.consumer.retry_policy import RetryPolicy
 from relayna.errors import Disconnected, RecorderClosed, StoreError
 from relayna.ids import AttemptId
@@ -89,7 +89,9 @@ class DeliveryRun:
         handling = self._settings.at_hand.begin(self._client.mint.attempt_id(), self._incoming)
         try:
             prior = await self._prior(handling)
-            await self._run(handling, prior)
+            # Without its channel the broker has handed it out again already: nothing was begun, nothing is told.
+            if self._client.broker.is_open(self._incoming.delivery):
+                await self._run(handling, prior)
         finally:
             self._settings.at_hand.end(handling)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from relayna.consumer.outcome import Failed
+from relayna.consumer.attempts.outcome import Failed
 
 __all__ = ["failure_of"]
 

@@ -12,15 +12,16 @@ from typing import Any, TypeAlias
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from relayna.consumer.attempt_observer import AttemptObserver
-from relayna.consumer.broker import Broker, Message
-from relayna.consumer.causal_headers import CausalHeaders, write_headers
-from relayna.consumer.envelopes import StatusEnvelope, TaskEnvelope, WorkflowEnvelope, encode_body
+from relayna.consumer.attempts.attempt_observer import AttemptObserver
+from relayna.consumer.broker import Broker
+from relayna.consumer.messages.causal_headers import CausalHeaders
+from relayna.consumer.messages.envelopes import StatusEnvelope, TaskEnvelope, WorkflowEnvelope, encode_body
+from relayna.consumer.messages.outgoing import build_message
 from relayna.events import Body, StatusPublished, TaskLifecycleStatusPublished
 from relayna.ids import EventId, MessageId, TaskId
-from relayna.topologies import Route, as_short_string
+from relayna.topologies import Route
 
-__all__ = ["Outbox", "Publication", "build_message"]
+__all__ = ["Outbox", "Publication"]
 
 
 class Publication(Struct, frozen=True, kw_only=True):
@@ -40,24 +41,6 @@ class Publication(Struct, frozen=True, kw_only=True):
 
 _Encoded: TypeAlias = tuple[Publication, bytes]
 """With its body as it was when the handler asked: what the handler does to a payload later changes nothing."""
-
-
-def build_message(
-    body: bytes,
-    headers: CausalHeaders,
-    *,
-    correlation_id: str | None,
-    user_headers: Mapping[str, Any] | None = None,  # Any: AMQP header values
-    priority: int | None = None,
-) -> Message:
-    """The message for an encoded envelope. Ids that AMQP's short strings cannot hold are hashed there."""
-    return Message(
-        body=body,
-        headers=write_headers(headers, user_headers),
-        message_id=as_short_string(headers.message_id) if headers.message_id else None,
-        correlation_id=as_short_string(correlation_id) if correlation_id else None,
-        priority=priority,
-    )
 
 
 class Outbox:

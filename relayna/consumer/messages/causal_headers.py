@@ -23,6 +23,9 @@ _BROKER_OWN: Final = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-
 _DISTRIBUTION: Final = ("CC", "BCC")
 
 
+_NOT_CARRIED: Final = (_PREFIX, *_BROKER_OWN)
+
+
 class CausalHeaders(Struct, frozen=True, kw_only=True, gc=False):
     """What a message says of itself."""
 
@@ -41,37 +44,42 @@ class CausalHeaders(Struct, frozen=True, kw_only=True, gc=False):
     """It was published while a redelivered message was handled, so a copy of it may exist."""
 
 
-_TEXTS: Final = ("cause", "task_id", "session_id", "parent_task_id", "message_id", "stage", "origin_stage")
-_NUMBERS: Final = ("retry_attempt", "replay_count")
+def _header(name: str) -> tuple[str, str]:
+    return name, _PREFIX + name.replace("_", "-")
 
 
-def _header(name: str) -> str:
-    return _PREFIX + name.replace("_", "-")
+_TEXTS: Final = tuple(
+    map(_header, ("cause", "task_id", "session_id", "parent_task_id", "message_id", "stage", "origin_stage"))
+)
+_NUMBERS: Final = tuple(map(_header, ("retry_attempt", "replay_count")))
+_REPEATED: Final = _header("repeated")
+_ALL: Final = (*_TEXTS, *_NUMBERS, _REPEATED)
+"""Each field with its header."""
 
 
 def read_headers(headers: Mapping[str, Any]) -> CausalHeaders:  # Any: AMQP header values
     """What a message's headers say."""
     found: dict[str, Any] = {}  # Any: by field
-    for name in _TEXTS:
-        value = headers.get(_header(name))
+    for name, header in _TEXTS:
+        value = headers.get(header)
         if isinstance(value, bytes):
             value = value.decode(errors="replace")
         if isinstance(value, str) and value:
             found[name] = value
-    for name in _NUMBERS:
-        value = headers.get(_header(name))
+    for name, header in _NUMBERS:
+        value = headers.get(header)
         if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31:
             found[name] = int(value)
-    return CausalHeaders(repeated=headers.get(_header("repeated")) is True, **found)
+    return CausalHeaders(repeated=headers.get(_REPEATED[1]) is True, **found)
 
 
 def write_headers(causal: CausalHeaders, user: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Headers for a publish: the user's own, and these. Any: AMQP header values."""
     headers = carried_headers(user or {})
-    for name in (*_TEXTS, *_NUMBERS, "repeated"):
+    for name, header in _ALL:
         value = getattr(causal, name)
         if value:
-            headers[_header(name)] = value
+            headers[header] = value
     return headers
 
 
@@ -80,5 +88,5 @@ def carried_headers(headers: Mapping[str, Any]) -> dict[str, Any]:  # Any: AMQP 
     return {
         name: value
         for name, value in headers.items()
-        if not name.startswith((_PREFIX, *_BROKER_OWN)) and name not in _DISTRIBUTION
+        if not name.startswith(_NOT_CARRIED) and name not in _DISTRIBUTION
     }

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from relayna.consumer.context import Context
-from relayna.consumer.envelopes import TaskEnvelope
-from relayna.consumer.outbox import Publication
-from relayna.consumer.outcome import ManualRetryRequest
+from relayna.consumer.attempts.context import Context
+from relayna.consumer.attempts.outbox import Publication
+from relayna.consumer.attempts.outcome import ManualRetryRequest
+from relayna.consumer.messages.envelopes import TaskEnvelope
 from relayna.errors import InvalidQuery
 from relayna.events import ChildRegistered, TaskPublished
 from relayna.ids import MessageId, TaskId

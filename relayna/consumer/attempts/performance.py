@@ -12,19 +12,21 @@ from typing import Final
 
 from msgspec import Struct
 
+from relayna.consumer.attempts.ending import Ending
+from relayna.consumer.attempts.failures import failure_of
+from relayna.consumer.attempts.outcome import Ack, Duplicate, Failed, HandlerResult, ManualRetry, Outcome
 from relayna.consumer.broker import Delivery, Settlement
 from relayna.consumer.client import RelaynaClient
-from relayna.consumer.ending import Ending
-from relayna.consumer.failures import failure_of
-from relayna.consumer.outcome import Ack, Duplicate, Failed, HandlerResult, ManualRetry, Outcome
 from relayna.errors import BrokerError, Disconnected, OutcomeUnknown
 from relayna.events import Body, DeliveryRepeated, TaskMessageRejected
 from relayna.ids import counted_event_id
 from relayna.streams.sink import Durability
 
-__all__ = ["Performance", "settle"]
+__all__ = ["Performance", "release_after_error", "settle"]
 
 _log: Final = logging.getLogger("relayna.consumer")
+_PAUSE_SECONDS: Final = 1.0
+"""Given back at once, a delivery comes round at once, and uses up its delivery limit while the trouble lasts."""
 
 
 class Performance(Struct, kw_only=True):
@@ -48,7 +50,10 @@ class Performance(Struct, kw_only=True):
             self._tell_failure(failure)
             closing = await self._published(self.decide(failure))
         if isinstance(closing, Exception):
-            closing = self._given_back(closing)
+            self.ending.observer.record(self._given_back(closing))
+            await self._count_durability()
+            await release_after_error(self.ending.client, self.ending.of.delivery)
+            return
         self.ending.observer.record(closing)
         released = isinstance(closing, TaskMessageRejected)
         await self._settle_when_durable(Settlement.RELEASE if released else Settlement.ACK)
@@ -89,12 +94,17 @@ class Performance(Struct, kw_only=True):
         return self.ending.given_back(f"{type(error).__name__}: {error}")
 
     async def _settle_when_durable(self, settlement: Settlement) -> None:
+        await self._count_durability()
         client, delivery = self.ending.client, self.ending.of.delivery
-        durability = await self.ending.observer.durable()
-        if durability is not Durability.STORED:
-            client.counters.increment("relayna_settled_before_durable_total", reason=durability.value)
         if settlement is not Settlement.RELEASE or client.broker.is_open(delivery):
             await settle(client, delivery, settlement)
+
+    async def _count_durability(self) -> None:
+        durability = await self.ending.observer.durable()
+        if durability is not Durability.STORED:
+            self.ending.client.counters.increment(
+                "relayna_settled_before_durable_total", reason=durability.value
+            )
 
 
 def _is_the_handlers_fault(error: Exception, outcome: Outcome) -> bool:
@@ -113,3 +123,11 @@ async def settle(client: RelaynaClient, delivery: Delivery, settlement: Settleme
     except BrokerError as error:
         client.counters.increment("relayna_settlements_lost_total", queue=delivery.queue_name)
         _log.info("A settlement on %s was lost: %s", delivery.queue_name, error)
+
+
+async def release_after_error(client: RelaynaClient, delivery: Delivery) -> None:
+    """Give the delivery back, but not at once."""
+    if client.broker.is_open(delivery):
+        await client.clock.sleep(_PAUSE_SECONDS)
+    if client.broker.is_open(delivery):
+        await settle(client, delivery, Settlement.RELEASE)

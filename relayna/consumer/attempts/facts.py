@@ -9,9 +9,9 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from relayna.consumer.attempts.outcome import DeadLetter, Failed, Retry
 from relayna.consumer.broker import Delivery
-from relayna.consumer.causal_headers import CausalHeaders
-from relayna.consumer.outcome import DeadLetter, Failed, Retry
+from relayna.consumer.messages.causal_headers import CausalHeaders
 from relayna.events import (
     AggregationDeadLetterPublished,
     AggregationHandlerFailed,

@@ -1,4 +1,4 @@
-"""What becomes of a delivery: every row of the table in `relayna.consumer.outcome`, and its laws."""
+"""What becomes of a delivery: every row of the table in `relayna.consumer.attempts.outcome`, and its laws."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relayna.consumer.outcome import (
+from relayna.consumer.attempts.outcome import (
     Ack,
     DeadLetter,
     Duplicate,

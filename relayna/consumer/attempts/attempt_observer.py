@@ -11,6 +11,7 @@ from relayna.clock import Clock
 from relayna.errors import RecorderClosed
 from relayna.events import Body, Envelope, Event
 from relayna.ids import AttemptId, EventId, SessionId, TaskId, attempt_event_id, copied_event_id
+from relayna.instants import Instant
 from relayna.streams.sink import Durability, ObservationSink
 
 __all__ = ["AttemptObserver"]
@@ -44,6 +45,7 @@ class AttemptObserver:
         self._topology_kind = topology_kind
         self._next_seq = 0
         self._last = cause
+        self._promised_at: Instant | None = None
 
     def record(self, body: Body) -> EventId | None:
         """Say the attempt's next event; its id, which messages name as their cause."""
@@ -53,11 +55,19 @@ class AttemptObserver:
         self._say(body, event_id=event_id, seq=self._next_seq, cause=self._last)
         self._next_seq += 1
         self._last = event_id
+        self._promised_at = None
         return event_id
 
     def next_event_id(self) -> EventId | None:
-        """The id that the next event will have: messages must name it before it is said."""
-        return None if self._sink is None else attempt_event_id(self.attempt_id, self._next_seq)
+        """The id that the next event will have: messages must name it before it is said.
+
+        The event will carry the time of this promise: whoever gets the message may be quicker than its confirm,
+        and an effect must not seem to come before its cause.
+        """
+        if self._sink is None:
+            return None
+        self._promised_at = self._promised_at or self._clock.now()
+        return attempt_event_id(self.attempt_id, self._next_seq)
 
     def record_beside(self, body: Body, *, event_id: EventId, cause: EventId | None) -> None:
         """Say something about the attempt that is not part of its sequence."""
@@ -98,7 +108,7 @@ class AttemptObserver:
             return
         envelope = Envelope(
             event_id=event_id,
-            timestamp=self._clock.now(),
+            timestamp=self._clock.now() if seq is None else self._promised_at or self._clock.now(),
             task_id=self.task_id,
             attempt_id=self.attempt_id,
             seq=seq,

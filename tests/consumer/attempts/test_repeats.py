@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from relayna.consumer.incoming import DeliveryIdentity
-from relayna.consumer.repeats import PriorAttempts, prior_attempts
+from relayna.consumer.attempts.repeats import PriorAttempts, prior_attempts
+from relayna.consumer.messages.incoming import DeliveryIdentity
 from relayna.events import (
     AggregationMessageAcked,
     AggregationMessageReceived,

@@ -18,7 +18,7 @@ from relayna.consumer import (
     TaskContext,
     TaskEnvelope,
 )
-from relayna.consumer.envelopes import read_body
+from relayna.consumer.messages.envelopes import read_body
 from relayna.errors import InvalidQuery
 
 pytestmark = pytest.mark.anyio

@@ -236,6 +236,20 @@ async def test_what_cannot_be_given_to_any_queue_goes_back_and_is_counted() -> N
             ("dead_lettered", "dead_lettered"),
         ]
         assert [how for what, how in bench.notes if what == "settled"] == ["release", "ack"]
+        assert bench.workers_clock.pauses == [1.0]
+
+
+async def test_while_nothing_can_be_published_a_delivery_does_not_go_round_and_round() -> None:
+    async with NotingBench() as bench:
+        async with bench.working(consumer_of(bench)):
+            await bench.client.publish_task("plain")
+            first = bench.noting.publishes
+            bench.noting.faults = dict.fromkeys(range(first, first + 10), PUBLISH_FAULTS["disconnected"])
+            await bench.settled()
+        assert bench.workers_clock.pauses == [1.0] * 5
+        assert attempts(await bench.graph("plain")) == [("released", "abandoned")] * 5 + [
+            ("acked", "succeeded")
+        ]
 
 
 async def test_a_handler_whose_wish_cannot_be_published_fails_by_name() -> None:
