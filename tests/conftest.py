@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import hypothesis
 import pytest
+from rabbitmq_server import RabbitMQ
 from servers import SERVER_KINDS, Servers, StoreUnderTest
 
 hypothesis.settings.register_profile("relayna", deadline=None, print_blob=True)
@@ -41,3 +42,10 @@ def any_store(servers: Servers) -> Iterator[StoreUnderTest]:
     """As `store`, on one server only: for tests in which the kind of server makes no difference."""
     with servers.store(servers.first_present()) as under_test:
         yield under_test
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[RabbitMQ]:
+    """A real RabbitMQ, started when first asked for and shared by the whole session."""
+    with RabbitMQ() as shared:
+        yield shared

@@ -22,6 +22,7 @@ __all__ = ["FOLD"]
 
 _SIZES: Final = (1_000, 3_000, 10_000, 30_000, 100_000)
 _TARGETS: Final = {1_000: FOLD_SMALL, 100_000: FOLD_LARGE}
+_TRACED: Final = 10_000
 _EVENTS_A_SAMPLE: Final = 10_000
 """Small histories are folded several times a sample."""
 
@@ -55,10 +56,8 @@ def _fold_family(bench: Bench, kind: str, history: History, sizes: Sequence[int]
     )
     for size in (sizes[0], sizes[-1]):
         yield _per_event(f"{kind}, encode_graph, {size:,} events", encodings[size], size, None)
-    peak = _peak_bytes(projection, history, histories[sizes[-1]])
-    yield Figure(
-        name=f"{kind}, fold, peak memory at {sizes[-1]:,}", unit="B/event", samples=[peak / sizes[-1]]
-    )
+    peak = _peak_bytes(projection, history, histories[_TRACED])
+    yield Figure(name=f"{kind}, fold, peak memory at {_TRACED:,}", unit="B/event", samples=[peak / _TRACED])
 
 
 def _sample(

@@ -1,0 +1,96 @@
+"""Declarations as RabbitMQ takes them: which arguments make a queue, and what its refusals mean.
+
+Owns the arguments. A queue that gives messages to a dead-letter exchange gives them away only when the
+target has confirmed them (`at-least-once`, RabbitMQ 3.10): retry and dead-letter hops lose nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aio_pika
+from aio_pika import exceptions as driver
+
+from relayna.consumer.rabbitmq.calls import answered
+from relayna.consumer.rabbitmq.failures import DRIVER_ERRORS, problem_of
+from relayna.errors import BrokerError, BrokerRefused, ConfigurationMismatch, Disconnected, NotDeclared
+from relayna.topologies.declarations import Binding, Declarations, Exchange, Queue
+
+__all__ = ["declare", "queue_arguments"]
+
+
+async def declare(channel: aio_pika.abc.AbstractChannel, declarations: Declarations) -> None:
+    """Make it exist, one by one, up to the first thing that cannot; that one closes the channel.
+
+    Raises `ConfigurationMismatch`, `NotDeclared`, `BrokerRefused` and `Disconnected`.
+    """
+    for exchange in declarations.exchanges:
+        await _declare_exchange(channel, exchange)
+    for queue in declarations.queues:
+        await _declare_queue(channel, queue)
+    for binding in declarations.bindings:
+        await _bind(channel, binding)
+
+
+def queue_arguments(queue: Queue) -> dict[str, str | int]:
+    """The `x-` arguments of a queue (https://www.rabbitmq.com/docs/quorum-queues).
+
+    >>> queue_arguments(Queue(name="dead"))
+    {'x-queue-type': 'quorum'}
+    """
+    arguments: dict[str, str | int | None] = {
+        "x-queue-type": queue.kind,
+        "x-message-ttl": queue.message_ttl_ms,
+        "x-dead-letter-exchange": queue.dead_letter_exchange,
+        "x-dead-letter-routing-key": queue.dead_letter_routing_key,
+        "x-delivery-limit": queue.delivery_limit,
+        "x-max-priority": queue.max_priority,
+    }
+    if queue.kind == "quorum" and queue.dead_letter_exchange is not None:
+        arguments["x-dead-letter-strategy"] = "at-least-once"
+        arguments["x-overflow"] = "reject-publish"  # the strategy asks for it
+    return {name: value for name, value in arguments.items() if value is not None}
+
+
+async def _declare_exchange(channel: aio_pika.abc.AbstractChannel, exchange: Exchange) -> None:
+    if exchange.name == "":
+        raise ConfigurationMismatch(
+            exchange.name, "the default exchange is there already and cannot be declared"
+        )
+    try:
+        await answered(channel.declare_exchange(exchange.name, exchange.kind, durable=True))
+    except DRIVER_ERRORS as error:
+        raise _refusal(error, exchange.name) from error
+
+
+async def _declare_queue(channel: aio_pika.abc.AbstractChannel, queue: Queue) -> None:
+    arguments: dict[str, Any] = {**queue_arguments(queue)}  # Any: the driver's own word for it
+    try:
+        await answered(channel.declare_queue(queue.name, durable=True, arguments=arguments))
+    except DRIVER_ERRORS as error:
+        raise _refusal(error, queue.name) from error
+
+
+async def _bind(channel: aio_pika.abc.AbstractChannel, binding: Binding) -> None:
+    if binding.exchange == "":
+        raise ConfigurationMismatch(binding.exchange, "the default exchange binds every queue by its name")
+    underlying = await channel.get_underlay_channel()
+    bind = underlying.queue_bind(
+        binding.queue, binding.exchange, binding.routing_key, arguments=dict(binding.arguments)
+    )
+    try:
+        await answered(bind)
+    except driver.ChannelNotFoundEntity as error:
+        missing = "exchange" if "no exchange" in problem_of(error) else "queue"
+        raise NotDeclared(missing, getattr(binding, missing)) from error
+    except DRIVER_ERRORS as error:
+        raise _refusal(error, binding.queue) from error
+
+
+def _refusal(error: Exception, name: str) -> BrokerError:
+    problem = problem_of(error)
+    if isinstance(error, driver.ChannelPreconditionFailed) or "RESOURCE_LOCKED" in problem:
+        return ConfigurationMismatch(name, problem)
+    if "ACCESS_REFUSED" in problem:
+        return BrokerRefused(f"declaring {name!r}", problem)
+    return Disconnected(f"The connection on which {name!r} was being declared ({problem})")
