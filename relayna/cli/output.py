@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
@@ -28,7 +29,10 @@ def console() -> Console:
         raise click.ClickException(
             "Drawing in the terminal needs rich: pip install 'relayna[cli]', or use --format json or mermaid."
         ) from error
-    return Console(file=sys.stdout, highlight=False, soft_wrap=False, emoji=False, markup=False)
+    plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"  # noqa: TID251 - as rich reads it
+    return Console(
+        file=sys.stdout, highlight=False, emoji=False, markup=False, color_system=None if plain else "auto"
+    )
 
 
 def write_graph(graph: ExecutionGraph, style: GraphFormat) -> None:

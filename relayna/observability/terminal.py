@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["print_graph_table", "print_graph_tree"]
 
 _TIME_WIDTH: Final = 13
-_MESSAGE_LIMIT: Final = 2_000
+_MESSAGE_LIMIT: Final = 600
 _COLUMNS: Final = "{:<13} {:<13} {:<12} {}"
 _SAYS_ITS_STATE: Final = ("task", "aggregation_child", "task_attempt", "stage_attempt", "workflow_message")
 _HAS_A_SIGN: Final = (*_SAYS_ITS_STATE, "dlq_record")

@@ -91,6 +91,7 @@ def node_details(node: ExecutionGraphNode) -> list[str]:
     reason = notes.get("reason") if node.kind == "retry" else None
     replayed = node.kind == "dlq_record" and notes.get("state") == "replayed"
     parts = [
+        notes.get("message") if node.kind == "status_event" else None,
         *anomalies(node),
         None if notes.get("exception_message") else notes.get("exception_type"),
         delay and f"after {delay}",

@@ -28,11 +28,10 @@ from relayna.errors import BrokerError, Disconnected, Unroutable
 from relayna.events import Body, DeadLetterRecorded, TaskMessageRejected
 from relayna.ids import MessageId, message_event_id
 from relayna.topologies import (
-    Declarations,
     Route,
+    dead_letter_declarations,
     dead_letter_queue_name,
     dead_letter_route,
-    declarations,
     retry_declarations,
     retry_queue_name,
     task_route,
@@ -125,17 +124,23 @@ class Ending(Struct, kw_only=True):
     async def _retry(self, retry: Retry) -> Body:
         await self.publish_lifecycle_status("retrying")
         route = Route("", retry_queue_name(self.of.queue_name, retry.delay_ms))
-        needed = retry_declarations(self.of.queue_name, (retry.delay_ms,))
-        await self._publish_to_our_queue(self._copy(retry_attempt=retry.retry_attempt), route, needed)
+        copy = self._copy(retry_attempt=retry.retry_attempt)
+        try:
+            await self._publish(copy, route)
+        except Unroutable:
+            # Somebody deleted the queue. Given back, the message would come round at once, again and again.
+            await self.client.broker.declare(retry_declarations(self.of.queue_name, (retry.delay_ms,)))
+            await self._publish(copy, route)
         return self.facts.retry_scheduled(self.of, retry)
 
     async def _dead_letter(self, letter: DeadLetter) -> Body:
         if self.outbox.statuses_sent.isdisjoint(_ENDS_IN_FAILURE):
             await self.publish_lifecycle_status("failed")
-        topology = self.client.topology
-        route = dead_letter_route(topology, self.of.queue_name)
+        topology, queue_name = self.client.topology, self.of.queue_name
+        # Its exchange has two queues and confirms as soon as one of them holds the letter: both must be there.
+        await self.client.broker.declare(dead_letter_declarations(topology, queue_name))
         copy = self._copy(retry_attempt=self.incoming.headers.retry_attempt)
-        await self._publish_to_our_queue(copy, route, declarations(topology))
+        await self._publish(copy, dead_letter_route(topology, queue_name))
         dead_letter_id = self._derived("dead_letter")
         self.observer.record_beside(
             self._recorded(letter, dead_letter_id),
@@ -177,14 +182,6 @@ class Ending(Struct, kw_only=True):
         """A status reached nobody; it is in the stream already, and the work goes on."""
         self.client.counters.increment("relayna_statuses_unpublished_total", queue=self.of.queue_name)
         _log.warning("Status %s of task %s was not published: %s", status, self.incoming.task_id, error)
-
-    async def _publish_to_our_queue(self, message: Message, route: Route, needed: Declarations) -> None:
-        try:
-            await self._publish(message, route)
-        except Unroutable:
-            # Somebody deleted the queue. Given back, the message would come round at once, again and again.
-            await self.client.broker.declare(needed)
-            await self._publish(message, route)
 
     async def _publish(self, message: Message, route: Route) -> None:
         await self.client.broker.publish(

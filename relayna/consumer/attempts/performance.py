@@ -19,6 +19,7 @@ from relayna.consumer.broker import Delivery, Settlement
 from relayna.consumer.client import RelaynaClient
 from relayna.errors import BrokerError, Disconnected, OutcomeUnknown
 from relayna.events import Body, DeliveryRepeated, TaskMessageRejected
+from relayna.events.vocabulary import DEAD_LETTER_TYPES, RETRY_TYPES
 from relayna.ids import counted_event_id
 from relayna.streams.sink import Durability
 
@@ -55,6 +56,7 @@ class Performance(Struct, kw_only=True):
             await release_after_error(self.ending.client, self.ending.of.delivery)
             return
         self.ending.observer.record(closing)
+        self._log_end(closing)
         released = isinstance(closing, TaskMessageRejected)
         await self._settle_when_durable(Settlement.RELEASE if released else Settlement.ACK)
 
@@ -72,6 +74,19 @@ class Performance(Struct, kw_only=True):
 
     def _tell_failure(self, failure: Failed) -> None:
         self.ending.observer.record(self.ending.facts.failed(self.ending.of, failure))
+        _log.warning("%s: %s: %s", self._attempt, failure.exception_type, failure.exception_message)
+
+    def _log_end(self, closing: Body) -> None:
+        """For those who have no graph at hand."""
+        if isinstance(closing, RETRY_TYPES):
+            _log.info("%s: retry %s in %s ms", self._attempt, closing.retry_attempt, closing.delay_ms)
+        elif isinstance(closing, DEAD_LETTER_TYPES):
+            _log.error("%s: given up (%s); it lies in %s", self._attempt, closing.reason, closing.queue_name)
+
+    @property
+    def _attempt(self) -> str:
+        observer = self.ending.observer
+        return f"Attempt {observer.attempt_id} at task {observer.task_id}"
 
     def _tell_repeat(self, duplicate: Duplicate) -> None:
         of = self.ending.of

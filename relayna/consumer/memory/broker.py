@@ -54,6 +54,7 @@ class MemoryBroker:
         self._host = MemoryHost()
         self._connection = MemoryConnection(self._host)
         self._users = 0
+        self._consumed: set[str] = set()
         # Of no task group: its users come and go in tasks of their own, in any order.
         self._ringing: set[asyncio.Task[None]] = set()
         self._outage = False
@@ -187,15 +188,17 @@ class MemoryBroker:
         await self.wait_until(lambda: not any(queue.ready or queue.unsettled for queue in queues))
 
     async def idle(self, *, resting: Collection[str] = (), ignore_delayed: bool = False) -> None:
-        """Return when every queue is empty and nothing is unsettled.
+        """Return when all work is done: nothing is unsettled, and nothing waits to be taken.
 
-        Messages in `resting` queues, say of dead letters, may stay; so may those that wait in queues with a
-        time to live, when `ignore_delayed`.
+        Queues that nobody has consumed may keep their messages (statuses, dead letters), and so may those
+        in `resting`; but messages that wait in a queue with a time to live come back, so they count, unless
+        `ignore_delayed`.
         """
 
         def busy(queue: MemoryQueue) -> bool:
-            may_wait = ignore_delayed and queue.declared.message_ttl_ms is not None
-            return queue.name not in resting and bool(queue.unsettled or (queue.ready and not may_wait))
+            comes_back = queue.declared.message_ttl_ms is not None and not ignore_delayed
+            waits = queue.ready and (comes_back or queue.name in self._consumed)
+            return queue.name not in resting and bool(queue.unsettled or waits)
 
         await self.wait_until(lambda: not any(map(busy, self._host.queues())))
 
@@ -206,6 +209,7 @@ class MemoryBroker:
         await anyio.lowlevel.checkpoint()
         self._check_connected()
         subscription = MemorySubscription(self._host.queue(queue_name), prefetch, self._cancel)
+        self._consumed.add(queue_name)
         with self._acting():
             self._connection.subscribe(subscription)
         try:
