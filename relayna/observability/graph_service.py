@@ -23,7 +23,7 @@ from relayna.projections.family import referenced_children
 from relayna.projections.graph import ExecutionGraph
 from relayna.projections.projection import Item
 from relayna.projections.registry import execution_projection_for
-from relayna.streams import DEFAULT_TENANT, Log, Replay, TaskAddress, replay
+from relayna.streams import DEFAULT_TENANT, Log, Replay, TaskAddress, checked_task_id, replay
 from relayna.streams.log import DEFAULT_RETENTION_SECONDS
 from relayna.topologies import Topology, topology_kind
 
@@ -78,7 +78,8 @@ class ExecutionGraphService:
         `ExecutionNotFound`, `InvalidQuery`, `StoreUnreachable` and `StoreRefused`.
         """
         query = _checked_query(at, depth, max_nodes, self._terminal_statuses)
-        root = TaskId(task_id)
+        # Our producers refuse an empty id; others may have recorded under one.
+        root = TaskId("") if task_id == "" else checked_task_id(task_id)
         items, kinds = await self._history(root, query.depth)
         projection = execution_projection_for(kinds, configured=self._configured_kind)
         state = projection.initial(root)

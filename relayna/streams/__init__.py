@@ -6,6 +6,7 @@ from relayna.streams.keys import (
     DEFAULT_TENANT,
     KeyGrammar,
     TaskAddress,
+    checked_task_id,
     checked_tenant,
 )
 from relayna.streams.log import (
@@ -48,6 +49,7 @@ __all__ = [
     "StreamRange",
     "StreamState",
     "TaskAddress",
+    "checked_task_id",
     "checked_tenant",
     "references",
     "replay",

@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
-from relayna.errors import InvalidSetting
+from relayna.errors import InvalidQuery, InvalidSetting
 from relayna.ids import TaskId, Tenant
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "DEFAULT_TENANT",
     "KeyGrammar",
     "TaskAddress",
+    "checked_task_id",
     "checked_tenant",
     "encode_task_id",
 ]
@@ -86,6 +87,21 @@ def checked_tenant(tenant: str) -> Tenant:
     if not _TENANT.fullmatch(tenant):
         raise InvalidSetting("tenant", "argument", f"{tenant!r} must be 1 to 64 of A-Z a-z 0-9 . _ -")
     return Tenant(tenant)
+
+
+def checked_task_id(task_id: object) -> TaskId:
+    """A usable task id: text that is not empty and that UTF-8 can hold. Raises `InvalidQuery`."""
+    if not isinstance(task_id, str):
+        raise InvalidQuery(
+            "task_id", f"it is of type {type(task_id).__name__}; task ids are text, as in str(7)"
+        )
+    if not task_id:
+        raise InvalidQuery("task_id", "it is empty; a task needs an id")
+    try:
+        task_id.encode()
+    except UnicodeEncodeError:
+        raise InvalidQuery("task_id", f"{task_id!r} holds half a character (a lone surrogate)") from None
+    return TaskId(task_id)
 
 
 def encode_task_id(task_id: TaskId) -> str:

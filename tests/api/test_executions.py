@@ -156,7 +156,7 @@ async def test_a_parameter_without_meaning_is_named(
         "title": "Unprocessable Content",
         "status": 422,
         "code": "invalid_query",
-        "detail": f"Query parameter {detail}.",
+        "detail": f"Parameter {detail}.",
         "hint": "Correct it and ask again; percent-encode all but letters and digits.",
     }
 

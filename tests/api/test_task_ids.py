@@ -107,7 +107,7 @@ async def test_what_is_not_utf8_leads_to_no_task(
 ) -> None:
     answer = await raw_get(client, target.format(encoded))
     assert answer.status == 422
-    assert json.loads(answer.body)["detail"] == "Query parameter 'task_id': is not UTF-8."
+    assert json.loads(answer.body)["detail"] == "Parameter 'task_id': is not UTF-8."
 
 
 @pytest.mark.parametrize("target", ["/executions/graph", "/executions/graph?", "/executions/graph?task_id"])

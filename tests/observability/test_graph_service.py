@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from servers import StoreUnderTest
@@ -213,3 +214,10 @@ async def test_a_trimmed_stream_is_partial_with_that_reason(store: StoreUnderTes
         graph = await ExecutionGraphService(log=log).get_graph("T")
         assert graph.annotations["completeness"] == ["trimmed"]
         assert graph.summary.graph_completeness == "partial"
+
+
+@pytest.mark.parametrize("task_id", [7, None, "\ud800"])
+async def test_an_id_that_is_none_is_refused(task_id: Any) -> None:
+    async with MemoryLog() as log:
+        with pytest.raises(InvalidQuery, match="task_id"):
+            await ExecutionGraphService(log=log).get_graph(task_id)
