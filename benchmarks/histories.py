@@ -26,7 +26,12 @@ from relayna.ids import AttemptId, MessageId, StreamId, TaskId
 from relayna.instants import Instant
 from relayna.projections.projection import Item
 from relayna.streams import Append, Appended, AppendResult, MemoryLog, Recorder, TaskAddress
-from relayna.topologies import dead_letter_queue_name, declarations, topology_kind
+from relayna.topologies import (
+    dead_letter_queue_name,
+    dead_letter_record_queue_name,
+    declarations,
+    topology_kind,
+)
 
 __all__ = ["History", "SeededMint", "SteppingClock", "record_history"]
 
@@ -208,7 +213,8 @@ async def _at_work(workload: Workload, client: RelaynaClient) -> AsyncIterator[N
 def _resting(workload: Workload) -> set[str]:
     """Queues that nobody takes from."""
     queues = [queue.name for queue in declarations(workload.topology).queues]
-    return {STATUS_QUEUE, *map(dead_letter_queue_name, queues)}
+    letters = (*map(dead_letter_queue_name, queues), *map(dead_letter_record_queue_name, queues))
+    return {STATUS_QUEUE, *letters}
 
 
 def _until(frames: Iterable[StoredFrame], count: int) -> Iterator[StoredFrame]:

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
         RelaynaClient,
         RetryPolicy,
         TaskConsumer,
+        TaskRequest,
         WorkflowConsumer,
+        run_consumers,
     )
+    from relayna.consumer.rabbitmq import RabbitMQBroker
     from relayna.observability import ExecutionGraphService, build_execution_graph, execution_graph_mermaid
     from relayna.streams import MemoryLog, Recorder
     from relayna.streams.redis import RedisLog
@@ -33,7 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     # workers
-    "AggregationConsumer", "MemoryBroker", "RelaynaClient", "RetryPolicy", "TaskConsumer", "WorkflowConsumer",
+    "AggregationConsumer", "MemoryBroker", "RelaynaClient", "RetryPolicy", "TaskConsumer", "TaskRequest",
+    "WorkflowConsumer", "run_consumers", "RabbitMQBroker",
     # recording
     "MemoryLog", "Recorder", "RedisLog",
     # reading
@@ -45,11 +49,12 @@ __all__ = [
 ]  # fmt: skip
 
 _HOMES: Final = {
-    **dict.fromkeys(__all__[:6], "relayna.consumer"),
+    **dict.fromkeys(__all__[:8], "relayna.consumer"),
+    "RabbitMQBroker": "relayna.consumer.rabbitmq",
     **dict.fromkeys(("MemoryLog", "Recorder"), "relayna.streams"),
     "RedisLog": "relayna.streams.redis",
-    **dict.fromkeys(__all__[9:12], "relayna.observability"),
-    **dict.fromkeys(__all__[12:], "relayna.topologies"),
+    **dict.fromkeys(__all__[12:15], "relayna.observability"),
+    **dict.fromkeys(__all__[15:], "relayna.topologies"),
 }
 
 

@@ -7,6 +7,7 @@
     │   └── ShardCountMismatch      this prefix was laid out with another number of shards
     ├── InvalidQuery                a question that has no meaning
     ├── ExecutionNotFound           nothing is recorded under this task id
+    ├── DeadLetterNotFound          the task has no such dead letter
     ├── StoreError                  the log
     │   ├── StoreUnreachable        no answer from Redis or Valkey
     │   │   └── LogNotOpen          nobody has asked it: the log was not entered
@@ -30,8 +31,8 @@ are translated where the driver is called; they never travel further.
 from __future__ import annotations
 
 __all__ = [
-    "BrokerError", "BrokerRefused", "ConfigurationError", "ConfigurationMismatch", "Disconnected",
-    "ExecutionNotFound", "InvalidMessage", "InvalidQuery", "InvalidSetting", "InvalidTopology", "LogNotOpen",
+    "BrokerError", "BrokerRefused", "ConfigurationError", "ConfigurationMismatch", "DeadLetterNotFound",
+    "Disconnected", "ExecutionNotFound", "InvalidMessage", "InvalidQuery", "InvalidSetting", "InvalidTopology", "LogNotOpen",
     "NotDeclared", "OutcomeUnknown", "PublishRefused", "RecorderClosed", "RelaynaError", "ServerNotFound",
     "ShardCountMismatch", "StoreError", "StoreRefused", "StoreUnreachable", "Unroutable",
 ]  # fmt: skip
@@ -83,7 +84,7 @@ class InvalidQuery(RelaynaError):
     def __init__(self, parameter: str, problem: str) -> None:
         self.parameter = parameter
         self.problem = problem
-        super().__init__(f"Query parameter {parameter!r}: {problem}")
+        super().__init__(f"Parameter {parameter!r}: {problem}")
 
 
 class ExecutionNotFound(RelaynaError):
@@ -94,6 +95,17 @@ class ExecutionNotFound(RelaynaError):
         super().__init__(
             f"Nothing is recorded for task {task_id!r}. "
             "Check the id, the prefix and tenant, and whether its retention has passed."
+        )
+
+
+class DeadLetterNotFound(RelaynaError):
+    """The task has no dead letter of that id."""
+
+    def __init__(self, task_id: str, dead_letter_id: str) -> None:
+        self.task_id = task_id
+        self.dead_letter_id = dead_letter_id
+        super().__init__(
+            f"Task {task_id!r} has no dead letter {dead_letter_id!r}; list them to see their ids."
         )
 
 
@@ -198,15 +210,30 @@ class PublishRefused(BrokerError):
 
 
 class OutcomeUnknown(BrokerError):
-    """The broker did not confirm in time; the message may or may not be there."""
+    """No confirm of the broker in time, or `problem` came in between; the message may or may not be there.
 
-    def __init__(self, exchange: str, routing_key: str, timeout: float) -> None:
+    A `RelaynaClient` names the `message_id` with which to publish it again.
+    """
+
+    def __init__(
+        self,
+        exchange: str,
+        routing_key: str,
+        timeout: float,
+        *,
+        problem: str | None = None,
+        message_id: str | None = None,
+    ) -> None:
         self.exchange = exchange
         self.routing_key = routing_key
         self.timeout = timeout
+        self.problem = problem
+        self.message_id = message_id
+        why = "" if problem is None else f" ({problem})"
+        again = "the same message id" if message_id is None else f"message_id={message_id!r}"
         super().__init__(
-            f"No confirm within {timeout:g} s for a publish to {exchange!r} with routing key {routing_key!r}. "
-            "Publishing it again with the same message id is safe."
+            f"No confirm after {timeout:g} s{why} for a publish to {exchange!r} with routing key {routing_key!r}. "
+            f"Publishing it again with {again} is safe."
         )
 
 
@@ -226,4 +253,7 @@ class Disconnected(BrokerError):
 
     def __init__(self, what: str) -> None:
         self.what = what
-        super().__init__(f"{what} is closed; the broker hands its unsettled deliveries out again.")
+        super().__init__(
+            f"{what} is closed. If it was never opened, enter it first (async with client); "
+            "if it was lost, the broker hands its unsettled deliveries out again."
+        )

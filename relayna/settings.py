@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from relayna.errors import InvalidSetting
 
-__all__ = ["EffectiveSettings", "Settings", "load_settings", "masked"]
+__all__ = ["EffectiveSettings", "Settings", "load_settings", "masked", "wants_colour"]
 
 _ENVIRONMENT_PREFIX: Final = "RELAYNA_"
 _FILE_VARIABLE: Final = "RELAYNA_CONFIG"
@@ -28,6 +28,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     redis_url: str | None = None
     """Where the streams are: redis://, rediss:// or unix://."""
+    amqp_url: str | None = None
+    """Where the broker is, to which dead letters are replayed: amqp:// or amqps://."""
     prefix: str = "relayna"
     """The first part of every key."""
     tenant: str = "default"
@@ -81,6 +83,12 @@ def load_settings(
         if value is not None:
             values[name], sources[name] = value, "argument"
     return EffectiveSettings(settings=_checked(values, sources), sources=sources)
+
+
+def wants_colour(environment: Mapping[str, str] | None = None) -> bool:
+    """Whether whoever looks at the terminal wants colours: not with NO_COLOR, nor on a dumb one."""
+    environment = os.environ if environment is None else environment
+    return not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
 
 
 def masked(name: str, value: object) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from relayna.errors import InvalidSetting
-from relayna.settings import Settings, load_settings, masked
+from relayna.settings import Settings, load_settings, masked, wants_colour
 
 
 def test_defaults_come_from_nowhere_else() -> None:
@@ -84,3 +84,10 @@ def test_credentials_of_urls_are_masked() -> None:
     assert masked("redis_url", "redis://:p@ss@host/1") == "redis://***@host/1"
     assert masked("redis_url", "redis://host/1") == "redis://host/1"
     assert masked("redact_keys", ("a", "b")) == "a,b"
+
+
+def test_colour_is_wanted_unless_it_is_not() -> None:
+    assert wants_colour({})
+    assert wants_colour({"NO_COLOR": "", "TERM": "xterm"})
+    assert not wants_colour({"NO_COLOR": "1"})
+    assert not wants_colour({"TERM": "dumb"})

@@ -17,6 +17,7 @@ __all__ = ["command"]
 @click.option("--format", "style", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.option("--host", help="Where `relayna serve` listens. [env: RELAYNA_HOST]")
 @click.option("--port", type=int, help="Its port. [env: RELAYNA_PORT]")
+@click.option("--amqp-url", metavar="URL", help="Where dead letters are replayed to. [env: RELAYNA_AMQP_URL]")
 @store_options
 def command(*, style: str, effective: EffectiveSettings) -> int:
     """Show each effective setting and where it came from.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ import click
 import msgspec
 
 from relayna.cli.demo.scenarios import FAILING, SCENARIOS, play_all
+from relayna.cli.demo.venue import MemoryVenue, Venue
 from relayna.cli.output import console
 from relayna.cli.serving import listening_socket, serve_app
 from relayna.ids import Tenant
@@ -33,6 +35,9 @@ _RETENTION_SECONDS: Final = 3_600
 
 @click.command("demo")
 @click.option("--once", is_flag=True, help="Play, draw and exit instead of serving the API.")
+@click.option(
+    "--amqp", metavar="URL", help="Play on this RabbitMQ; queues of this run's own, deleted afterwards."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the graphs as one JSON object.")
 @click.option(
     "--keep",
@@ -40,17 +45,32 @@ _RETENTION_SECONDS: Final = 3_600
     type=click.Path(path_type=Path, file_okay=False),
     help="Keep the server's data there.",
 )
-def command(*, once: bool, as_json: bool, keep: Path | None) -> int:
+def command(*, once: bool, amqp: str | None, as_json: bool, keep: Path | None) -> int:
     """Play all topologies through real consumers, draw one failing run and serve the API until Ctrl-C.
 
-    Starts a Valkey or Redis of its own, unless RELAYNA_REDIS_URL names one.
+    Starts a Valkey or Redis of its own, unless RELAYNA_REDIS_URL names one. The broker is in memory, unless
+    --amqp names one.
     """
     settings = load_settings().settings
-    anyio.run(_demo, settings, once, as_json, keep)
+    venue = _venue(amqp)
+    try:
+        anyio.run(_demo, settings, venue, once, as_json, keep)
+    except TimeoutError as error:
+        raise click.ClickException("The demonstration did not come to its end within a minute.") from error
     return 0
 
 
-async def _demo(settings: Settings, once: bool, as_json: bool, keep: Path | None) -> None:
+def _venue(amqp_url: str | None) -> Venue:
+    if amqp_url is None:
+        return MemoryVenue()
+    from relayna.cli.demo.rabbitmq_venue import RabbitMQVenue
+
+    return RabbitMQVenue(amqp_url, suffix=f".demo-{RandomMint().producer()}")
+
+
+async def _demo(settings: Settings, venue: Venue, once: bool, as_json: bool, keep: Path | None) -> None:
+    # What the scenarios fail at on purpose is drawn, not logged.
+    logging.getLogger("relayna.consumer").addHandler(logging.NullHandler())
     # A store that outlives us may hold an earlier demonstration: this one has a tenant of its own.
     lasting = settings.redis_url is not None or keep is not None
     tenant = Tenant(f"demo-{RandomMint().producer()}") if lasting else DEFAULT_TENANT
@@ -58,7 +78,7 @@ async def _demo(settings: Settings, once: bool, as_json: bool, keep: Path | None
         log = RedisLog(url, prefix=_PREFIX, retention_seconds=_RETENTION_SECONDS)
         async with log:
             service = ExecutionGraphService(log=log, tenant=tenant, retention_seconds=_RETENTION_SECONDS)
-            graphs = await play_all(log, tenant, service)
+            graphs = await play_all(venue, log, tenant, service)
             if as_json:
                 sys.stdout.buffer.write(msgspec.json.encode({"graphs": graphs}) + b"\n")
                 sys.stdout.flush()

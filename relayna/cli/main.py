@@ -15,18 +15,27 @@ from typing import Final
 
 import click
 
-from relayna.errors import ConfigurationError, ExecutionNotFound, InvalidQuery, RelaynaError, StoreError
+from relayna.errors import (
+    ConfigurationError,
+    DeadLetterNotFound,
+    ExecutionNotFound,
+    InvalidQuery,
+    RelaynaError,
+    StoreError,
+)
 
 __all__ = ["cli", "main"]
 
 _COMMANDS: Final = {
     "config": "Show each effective setting and where it came from.",
     "demo": "Play all topologies, draw one failing run and serve the API.",
+    "dlq": "List, show and replay the dead letters of a task.",
     "graph": "Draw what happened to a task.",
     "serve": "Serve the HTTP API.",
 }
 _EXIT_CODES: Final[tuple[tuple[type[RelaynaError], int], ...]] = (
     (ExecutionNotFound, 3),
+    (DeadLetterNotFound, 3),
     (StoreError, 4),
     (ConfigurationError, 2),
     (InvalidQuery, 2),

@@ -12,7 +12,7 @@ import click
 from relayna.errors import InvalidSetting
 from relayna.settings import EffectiveSettings, Settings, load_settings
 
-__all__ = ["required_redis_url", "store_options"]
+__all__ = ["required_amqp_url", "required_redis_url", "store_options"]
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
@@ -39,7 +39,7 @@ def store_options(function: FunctionT) -> FunctionT:
         **options: Any,
     ) -> object:
         arguments = {"redis_url": redis_url, "prefix": prefix, "tenant": tenant}
-        arguments |= {name: options.pop(name) for name in ("host", "port") if name in options}
+        arguments |= {name: options.pop(name) for name in ("host", "port", "amqp_url") if name in options}
         effective: EffectiveSettings = load_settings(arguments, file=config_file)
         return function(effective=effective, **options)
 
@@ -57,3 +57,14 @@ def required_redis_url(settings: Settings) -> str:
             "it is not set; give --redis-url or RELAYNA_REDIS_URL, as redis://127.0.0.1:6379/0",
         )
     return settings.redis_url
+
+
+def required_amqp_url(settings: Settings) -> str:
+    """The URL of the broker. Raises `InvalidSetting` when nobody gave one."""
+    if settings.amqp_url is None:
+        raise InvalidSetting(
+            "amqp_url",
+            "default",
+            "it is not set; give --amqp-url or RELAYNA_AMQP_URL, as amqp://127.0.0.1:5672/",
+        )
+    return settings.amqp_url

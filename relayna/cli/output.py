@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
@@ -11,6 +10,7 @@ import click
 from relayna.observability.mermaid import execution_graph_mermaid
 from relayna.observability.terminal import print_graph_table, print_graph_tree
 from relayna.projections.graph import ExecutionGraph, encode_graph
+from relayna.settings import wants_colour
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,9 +29,12 @@ def console() -> Console:
         raise click.ClickException(
             "Drawing in the terminal needs rich: pip install 'relayna[cli]', or use --format json or mermaid."
         ) from error
-    plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"  # noqa: TID251 - as rich reads it
     return Console(
-        file=sys.stdout, highlight=False, emoji=False, markup=False, color_system=None if plain else "auto"
+        file=sys.stdout,
+        highlight=False,
+        emoji=False,
+        markup=False,
+        color_system="auto" if wants_colour() else None,
     )
 
 

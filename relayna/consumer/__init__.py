@@ -8,6 +8,7 @@ from relayna.consumer.attempts.task_context import TaskContext
 from relayna.consumer.attempts.workflow_context import WorkflowContext
 from relayna.consumer.broker import Broker, Delivery, Message, Settlement, Subscription
 from relayna.consumer.client import RelaynaClient
+from relayna.consumer.dead_letters import DeadLetterRecorder
 from relayna.consumer.memory import MemoryBroker
 from relayna.consumer.messages.envelopes import (
     MalformedMessage,
@@ -16,15 +17,21 @@ from relayna.consumer.messages.envelopes import (
     WorkflowEnvelope,
 )
 from relayna.consumer.retry_policy import RetryPolicy
+from relayna.consumer.running import run_consumers
+from relayna.consumer.status_hub import StatusHub
 from relayna.consumer.task import TaskConsumer
+from relayna.consumer.task_request import TaskRequest, TasksNotPublished
 from relayna.consumer.workflow import WorkflowConsumer
 
 __all__ = [
     # consumers and what handlers get
     "AggregationConsumer", "Context", "RelaynaClient", "RetryPolicy", "StatusEnvelope", "TaskConsumer",
-    "TaskContext", "TaskEnvelope", "WorkflowConsumer", "WorkflowContext", "WorkflowEnvelope",
+    "TaskContext", "TaskEnvelope", "TaskRequest", "WorkflowConsumer", "WorkflowContext", "WorkflowEnvelope",
+    "run_consumers",
+    # recorders of what passes no worker
+    "DeadLetterRecorder", "StatusHub",
     # brokers
     "Broker", "Delivery", "MemoryBroker", "Message", "Settlement", "Subscription",
     # errors
-    "AttemptOver", "MalformedMessage",
+    "AttemptOver", "MalformedMessage", "TasksNotPublished",
 ]  # fmt: skip

@@ -5,19 +5,19 @@ Owns publishing from outside any attempt.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
 
 from relayna.clock import Clock, SystemClock
 from relayna.consumer.broker import Broker
-from relayna.consumer.messages.causal_headers import CausalHeaders
-from relayna.consumer.messages.envelopes import StatusEnvelope, TaskEnvelope, WorkflowEnvelope, encode_body
-from relayna.consumer.messages.outgoing import build_message
-from relayna.errors import InvalidQuery
-from relayna.events import Body, Envelope, Event, StatusPublished, TaskPublished, WorkflowMessagePublished
-from relayna.ids import EventId, MessageId, SessionId, TaskId, message_event_id
+from relayna.consumer.messages.envelopes import StatusEnvelope, WorkflowEnvelope
+from relayna.consumer.publications import ProducerPublication, publication_of, publish_all, task_publication
+from relayna.consumer.task_request import TaskRequest, TasksNotPublished
+from relayna.errors import InvalidQuery, OutcomeUnknown
+from relayna.events import Envelope, Event, StatusPublished, WorkflowMessagePublished
+from relayna.ids import MessageId, SessionId, TaskId
 from relayna.instants import Instant, format_instant
 from relayna.mint import Mint, RandomMint
 from relayna.signals import Counters, IgnoredCounters
@@ -40,6 +40,7 @@ __all__ = ["RelaynaClient"]
 class RelaynaClient:
     """A topology on a broker. Give the same one to the consumers of a process.
 
+    Without a `broker`, it is the RabbitMQ at the topology's `rabbitmq_url`, with the defaults of `RabbitMQBroker`.
     With an `observation_sink`, what it publishes is recorded too, so that queue waits are known and a task
     that nobody took yet shows as queued.
     """
@@ -48,7 +49,7 @@ class RelaynaClient:
         self,
         *,
         topology: Topology,
-        broker: Broker,
+        broker: Broker | None = None,
         observation_sink: ObservationSink | None = None,
         clock: Clock | None = None,
         mint: Mint | None = None,
@@ -58,11 +59,11 @@ class RelaynaClient:
         self.topology = topology
         self.topology_kind = topology_kind(topology)
         self.terminal_statuses = terminal_statuses(topology)
-        self.broker = broker
         self.observation_sink = observation_sink
         self.clock = SystemClock() if clock is None else clock
         self.mint = RandomMint() if mint is None else mint
         self.counters = IgnoredCounters() if counters is None else counters
+        self.broker = _rabbitmq_of(topology, self.counters) if broker is None else broker
         self.confirm_timeout = confirm_timeout
         self.producer = self.mint.producer()
         self._open: AsyncExitStack | None = None
@@ -96,25 +97,44 @@ class RelaynaClient:
         session_id: str | None = None,
         priority: int | None = None,
         headers: Mapping[str, Any] | None = None,  # Any: AMQP header values
+        message_id: str | None = None,
     ) -> MessageId:
-        """Publish a task and return its message's id. Raises `BrokerError`, and `TypeError` on odd payloads."""
-        route = task_route(self.topology, task_type)
-        message_id = self.mint.message_id()
-        envelope = TaskEnvelope(
-            task_id=_checked(task_id),
+        """Publish a task and return its message's id.
+
+        Raises `BrokerError`, and `TypeError` on odd payloads. After an `OutcomeUnknown` the task may be on its
+        way all the same: publish it again with the `message_id` that the error names, and it is done once.
+        The options are those of `TaskRequest`.
+        """
+        request = TaskRequest(
+            task_id=task_id,
             payload=payload,
             task_type=task_type,
             correlation_id=correlation_id,
-            parent_task_id=TaskId(parent_task_id) if parent_task_id else None,
-            session_id=SessionId(session_id or parent_task_id or task_id),
+            parent_task_id=parent_task_id,
+            session_id=session_id,
+            priority=priority,
+            headers=headers or {},
+            message_id=message_id,
         )
-        fact = TaskPublished(
-            message_id=message_id, task_type=task_type, exchange=route.exchange, routing_key=route.routing_key
-        )
-        await self._publish(
-            envelope, route, message_id, fact, kind="published", priority=priority, headers=headers
-        )
-        return message_id
+        return await self._publish(self._task_publication(request))
+
+    async def publish_tasks(self, tasks: Iterable[TaskRequest]) -> list[MessageId]:
+        """Publish many tasks, several at a time and in no order; their messages' ids, in the order given.
+
+        Returns when all are confirmed. Raises `TasksNotPublished`, which says which are not, once there is an
+        answer for each; before anything is sent, `InvalidQuery`, and `TypeError` on odd payloads.
+
+            try:
+                await client.publish_tasks(tasks)
+            except TasksNotPublished as error:
+                again = [replace(tasks[n], message_id=error.message_ids[n]) for n in error.failures]
+        """
+        publications = [self._task_publication(task) for task in tasks]
+        failures = await publish_all(publications, self._publish)
+        message_ids = [publication.message_id for publication in publications]
+        if failures:
+            raise TasksNotPublished(message_ids, failures)
+        return message_ids
 
     async def publish_to_entry(
         self,
@@ -173,8 +193,10 @@ class RelaynaClient:
         fact = StatusPublished(
             status=status, message=message, meta=dict(meta) if meta else None, message_id=message_id
         )
-        await self._publish(envelope, status_route(self.topology, task_id), message_id, fact, kind="status")
-        return message_id
+        route = status_route(self.topology, task_id)
+        return await self._publish(
+            publication_of(envelope, route, message_id, fact, kind="status", told=self._tells)
+        )
 
     async def _publish_workflow(
         self,
@@ -197,56 +219,47 @@ class RelaynaClient:
             session_id=SessionId(session_id or task_id),
         )
         fact = WorkflowMessagePublished(message_id=message_id, stage=stage, routing_key=route.routing_key)
-        await self._publish(envelope, route, message_id, fact, kind="published", headers=headers)
-        return message_id
+        return await self._publish(
+            publication_of(
+                envelope, route, message_id, fact, kind="published", told=self._tells, headers=headers
+            )
+        )
 
-    async def _publish(
-        self,
-        envelope: TaskEnvelope | StatusEnvelope | WorkflowEnvelope,
-        route: Route,
-        message_id: MessageId,
-        fact: Body,
-        *,
-        kind: str,
-        priority: int | None = None,
-        headers: Mapping[str, Any] | None = None,  # Any: AMQP header values
-    ) -> None:
-        event_id = message_event_id(message_id, kind)
-        now = self.clock.now()
-        causal = CausalHeaders(
-            cause=event_id if self.observation_sink is not None else None,
-            task_id=envelope.task_id,
-            session_id=envelope.session_id,
-            parent_task_id=envelope.parent_task_id,
-            message_id=message_id,
-            stage=getattr(envelope, "stage", None),
-        )
-        message = build_message(
-            encode_body(envelope),
-            causal,
-            correlation_id=envelope.correlation_id,
-            user_headers=headers,
-            priority=priority,
-        )
-        await self.broker.publish(
-            message,
-            exchange=route.exchange,
-            routing_key=route.routing_key,
-            confirm_timeout=self.confirm_timeout,
-        )
-        self._tell(envelope, fact, event_id, now)
+    @property
+    def _tells(self) -> bool:
+        return self.observation_sink is not None
 
-    def _tell(
-        self,
-        envelope: TaskEnvelope | StatusEnvelope | WorkflowEnvelope,
-        fact: Body,
-        event_id: EventId,
-        at: Instant,
-    ) -> None:
+    def _task_publication(self, request: TaskRequest) -> ProducerPublication:
+        message_id = MessageId(request.message_id) if request.message_id else self.mint.message_id()
+        route = task_route(self.topology, request.task_type)
+        return task_publication(request, route, message_id, told=self._tells)
+
+    async def _publish(self, publication: ProducerPublication) -> MessageId:
+        now, route = self.clock.now(), publication.route
+        try:
+            await self.broker.publish(
+                publication.message,
+                exchange=route.exchange,
+                routing_key=route.routing_key,
+                confirm_timeout=self.confirm_timeout,
+            )
+        except OutcomeUnknown as error:
+            raise OutcomeUnknown(
+                error.exchange,
+                error.routing_key,
+                error.timeout,
+                problem=error.problem,
+                message_id=publication.message_id,
+            ) from error
+        self._tell(publication, now)
+        return publication.message_id
+
+    def _tell(self, publication: ProducerPublication, at: Instant) -> None:
         if self.observation_sink is None:
             return
+        envelope = publication.envelope
         said = Envelope(
-            event_id=event_id,
+            event_id=publication.event_id,
             timestamp=at,
             task_id=envelope.task_id,
             parent_task_id=envelope.parent_task_id,
@@ -254,7 +267,15 @@ class RelaynaClient:
             correlation_id=envelope.correlation_id,
             producer=self.producer,
         )
-        self.observation_sink.record(Event(envelope=said, body=fact), topology_kind=self.topology_kind)
+        self.observation_sink.record(
+            Event(envelope=said, body=publication.fact), topology_kind=self.topology_kind
+        )
+
+
+def _rabbitmq_of(topology: Topology, counters: Counters) -> Broker:
+    from relayna.consumer.rabbitmq import RabbitMQBroker  # the driver takes time to load
+
+    return RabbitMQBroker(topology.rabbitmq_url, counters=counters)
 
 
 def _checked(task_id: str) -> TaskId:

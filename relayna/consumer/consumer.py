@@ -1,12 +1,11 @@
 """The loop of every consumer: take deliveries, run them, drain on the way out.
 
-Owns lifecycle and concurrency. `task.py`, `aggregation.py` and `workflow.py` say what is consumed and how
-it is told; `attempts/delivery_run.py` what happens to one delivery.
+Owns concurrency; `service.py` starts and stops it. `task.py`, `aggregation.py` and `workflow.py` say what is
+consumed and how it is told; `attempts/delivery_run.py` what happens to one delivery.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
 import inspect
@@ -28,6 +27,7 @@ from relayna.consumer.client import RelaynaClient
 from relayna.consumer.messages.envelopes import AnyEnvelope
 from relayna.consumer.messages.incoming import read_delivery
 from relayna.consumer.retry_policy import RetryPolicy
+from relayna.consumer.service import Service
 from relayna.errors import InvalidSetting
 from relayna.streams.sink import ObservationSink
 from relayna.topologies import Declarations, declarations, retry_declarations
@@ -47,7 +47,7 @@ class ConsumedQueue(Struct, frozen=True, kw_only=True):
     shard: int | None = None
 
 
-class Consumer(Generic[AnyEnvelope]):
+class Consumer(Service, Generic[AnyEnvelope]):
     """Takes deliveries of its queues, at most `prefetch` a queue at a time, and sees each to its end.
 
     `run()` goes on until `stop()` or until it is cancelled. Either way it takes no more, lets what is being
@@ -74,6 +74,7 @@ class Consumer(Generic[AnyEnvelope]):
         lifecycle_statuses: bool = True,
         drain_seconds: float = 30.0,
     ) -> None:
+        super().__init__()
         self.prefetch = rabbitmq.topology.prefetch_count if prefetch is None else prefetch
         _check_numbers(self.prefetch, len(queues), drain_seconds, handler_timeout)
         self.retry_policy = retry_policy or RetryPolicy()
@@ -93,8 +94,6 @@ class Consumer(Generic[AnyEnvelope]):
             lifecycle=self.lifecycle if lifecycle_statuses else frozenset(),
             handler_timeout=handler_timeout,
         )
-        self._stopping = anyio.Event()
-        self._started = False
         self._running: set[DeliveryRun] = set()
 
     def declarations(self) -> Declarations:
@@ -103,32 +102,6 @@ class Consumer(Generic[AnyEnvelope]):
         for queue in self._queues:
             needed += retry_declarations(queue.name, self.retry_policy.ladder())
         return needed
-
-    def stop(self) -> None:
-        """Take no more deliveries; `run()` returns when those at hand have ended."""
-        self._stopping.set()
-
-    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Consume until `stop()` or cancellation. Raises `BrokerError` when it cannot start.
-
-        A `stop()` before it begins ends it at once. It can be run again when it has ended.
-        """
-        # Deliveries live in a task of our own: a cancelled caller asks us to drain, it does not cut us off.
-        # (A shielded scope in the caller's own task does not hold against asyncio's Task.cancel().)
-        serving = asyncio.ensure_future(self._serve(task_status))
-        try:
-            await asyncio.shield(serving)
-        except asyncio.CancelledError:
-            self.stop()
-            if not self._started:
-                serving.cancel()
-            with anyio.CancelScope(shield=True):
-                await asyncio.wait({serving})
-            if not serving.cancelled() and serving.exception() is not None:
-                _log.error("A consumer failed while it drained: %s", serving.exception())
-            raise
-        finally:
-            self._stopping, self._started = anyio.Event(), False
 
     async def _serve(self, task_status: TaskStatus[None]) -> None:
         stopping = self._stopping
@@ -150,8 +123,7 @@ class Consumer(Generic[AnyEnvelope]):
                     for queue, subscription in subscriptions:
                         for _ in range(self.prefetch):
                             workers.start_soon(self._work, queue, subscription, stopping)
-                    self._started = True
-                    task_status.started()
+                    self._has_started(task_status)
                     await stopping.wait()
                     for _, subscription in subscriptions:
                         await subscription.cancel()

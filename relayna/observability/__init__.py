@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from relayna.errors import DeadLetterNotFound
 from relayna.observability.builder import Histories, build_execution_graph
-from relayna.observability.dead_letter_service import DeadLetterNotFound, DLQService, DLQStore, RedisDLQStore
+from relayna.observability.dead_letter_replayer import DeadLetterReplayer, ReplayOutcome, ReplayResult
+from relayna.observability.dead_letter_service import DLQService, DLQStore, RedisDLQStore
 from relayna.observability.graph_service import ExecutionGraphService
 from relayna.observability.mermaid import execution_graph_mermaid
 from relayna.observability.stores import (
@@ -24,6 +26,7 @@ from relayna.projections.graph import (
     ExecutionGraphSummary,
     encode_graph,
 )
+from relayna.projections.replay_plan import ReplayPlan
 
 __all__ = [
     # the graph
@@ -34,4 +37,6 @@ __all__ = [
     # views over the streams
     "DLQService", "DLQStore", "DeadLetterNotFound", "ObservationStore", "PlainRecord", "RedisDLQStore",
     "RedisObservationStore", "RedisStatusStore", "StatusStore", "StreamView", "make_redis_observation_sink",
+    # replays of dead letters
+    "DeadLetterReplayer", "ReplayOutcome", "ReplayPlan", "ReplayResult",
 ]  # fmt: skip

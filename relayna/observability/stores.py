@@ -6,7 +6,7 @@ view shows, and its limits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, ClassVar, Final, Self, TypeAlias
 
@@ -33,6 +33,7 @@ from relayna.streams import (
     DEFAULT_TENANT,
     Log,
     Recorder,
+    Replay,
     TaskAddress,
     checked_tenant,
     replay,
@@ -88,8 +89,7 @@ class StreamView:
 
     async def get_history(self, task_id: str) -> list[PlainRecord]:
         """The task's records of this view, oldest first, at most `history_maxlen` of the newest. Raises `StoreError`."""
-        async with self.log:
-            read = (await replay(self.log, [TaskAddress(TaskId(task_id), self.tenant)]))[0]
+        read = await self._read(task_id)
         oldest = self.clock.now() - self.ttl_seconds * 1_000_000
         records = [
             to_plain(event)
@@ -100,9 +100,20 @@ class StreamView:
 
     async def get_child_task_ids(self, parent_task_id: str) -> list[str]:
         """The children that the task's stream speaks of, sorted. Raises `StoreError`."""
+        return sorted(referenced_children((await self._read(parent_task_id)).events))
+
+    async def _read(self, task_id: str) -> Replay:
         async with self.log:
-            read = (await replay(self.log, [TaskAddress(TaskId(parent_task_id), self.tenant)]))[0]
-        return sorted(referenced_children(read.events))
+            return (await replay(self.log, [TaskAddress(TaskId(task_id), self.tenant)]))[0]
+
+    async def _append(self, event: Event) -> None:
+        """Append to its task's stream and wait for the store's word. Raises `StoreError`."""
+        address = TaskAddress(event.envelope.task_id, self.tenant)
+        payload = encode_frame(address.task_id, None, self.clock.now() // 1000, [encode_event(event)])
+        async with self.log:
+            result = (await self.log.append([Append(address, payload)]))[0]
+        if isinstance(result, NotAppended):
+            raise result.error
 
 
 class ObservationStore(StreamView):
@@ -152,23 +163,7 @@ class StatusStore(StreamView):
         body = StatusPublished(
             status=status, message=message, meta=dict(meta) if meta else None, message_id=own_message_id
         )
-        await _append_now(
-            self.log,
-            TaskAddress(envelope.task_id, self.tenant),
-            [Event(envelope=envelope, body=body)],
-            self.clock,
-        )
-
-
-async def _append_now(log: Log, address: TaskAddress, events: Sequence[Event], clock: Clock) -> None:
-    """Append to one stream and wait for the store's word. Raises `StoreError`."""
-    payload = encode_frame(
-        address.task_id, None, clock.now() // 1000, [encode_event(event) for event in events]
-    )
-    async with log:
-        result = (await log.append([Append(address, payload)]))[0]
-    if isinstance(result, NotAppended):
-        raise result.error
+        await self._append(Event(envelope=envelope, body=body))
 
 
 class RedisObservationStore(ObservationStore):

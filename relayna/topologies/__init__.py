@@ -5,10 +5,15 @@ Owns the variants, what each asks of a broker, and where messages go. Pure: conn
 
 from __future__ import annotations
 
-from relayna.topologies.broker_setup import declarations, retry_declarations
+from relayna.topologies.broker_setup import dead_letter_declarations, declarations, retry_declarations
 from relayna.topologies.declarations import Binding, Declarations, Exchange, Queue
 from relayna.topologies.mermaid import topology_mermaid
-from relayna.topologies.naming import as_short_string, dead_letter_queue_name, retry_queue_name
+from relayna.topologies.naming import (
+    as_short_string,
+    dead_letter_queue_name,
+    dead_letter_record_queue_name,
+    retry_queue_name,
+)
 from relayna.topologies.registry import TOPOLOGIES
 from relayna.topologies.routed import RoutedTasksSharedStatusTopology
 from relayna.topologies.routes import (
@@ -18,6 +23,7 @@ from relayna.topologies.routes import (
     consumed_queues,
     dead_letter_route,
     entry_route,
+    recorded_queues,
     stage_named,
     stage_route,
     status_route,
@@ -50,12 +56,13 @@ __all__ = [
     "SharedStatusWorkflowTopology", "SharedTasksSharedStatusShardedAggregationTopology",
     "SharedTasksSharedStatusTopology", "WorkflowEntryRoute", "WorkflowStage",
     # what a broker must have
-    "Binding", "Declarations", "Exchange", "Queue", "declarations", "retry_declarations",
-    "topology_mermaid",
+    "Binding", "Declarations", "Exchange", "Queue", "dead_letter_declarations", "declarations",
+    "retry_declarations", "topology_mermaid",
     # where messages go
     "aggregation_queue", "aggregation_route", "aggregation_shard", "consumed_queues", "dead_letter_route",
-    "entry_route", "stage_named", "stage_route", "status_route", "task_route", "terminal_statuses",
+    "entry_route", "recorded_queues", "stage_named", "stage_route", "status_route", "task_route", "terminal_statuses",
     "topology_kind",
     # names and keys
-    "as_short_string", "dead_letter_queue_name", "retry_queue_name", "topic_matches",
+    "as_short_string", "dead_letter_queue_name", "dead_letter_record_queue_name", "retry_queue_name",
+    "topic_matches",
 ]  # fmt: skip

@@ -32,6 +32,8 @@ class Queue(Struct, frozen=True, kw_only=True):
     delivery_limit: int | None = None
     """Deliveries after which the broker itself gives up; only with a dead-letter exchange."""
     max_priority: int | None = None
+    max_length: int | None = None
+    """Messages it keeps at most; the oldest is dropped for a new one. Only without a dead-letter exchange."""
 
 
 class Binding(Struct, frozen=True, kw_only=True):

@@ -9,10 +9,14 @@ from msgspec import Struct
 
 from relayna.errors import InvalidTopology
 from relayna.topologies.declarations import Exchange
-from relayna.topologies.naming import dead_letter_queue_name
+from relayna.topologies.naming import (
+    dead_letter_exchange_name,
+    dead_letter_queue_name,
+    dead_letter_record_queue_name,
+)
 from relayna.topologies.topology import Route, Topology
 
-__all__ = ["ConsumedQueue", "Layout", "Source", "check_layout", "status_layout"]
+__all__ = ["ConsumedQueue", "Layout", "Source", "check_layout", "dead_letter_exchange", "status_layout"]
 
 
 class ConsumedQueue(Struct, frozen=True, kw_only=True):
@@ -26,7 +30,7 @@ class ConsumedQueue(Struct, frozen=True, kw_only=True):
     publishes_to: tuple[str, ...] = ()
     """Exchanges that the consumer publishes to."""
     is_work: bool = True
-    """Work can have priorities; statuses keep their order."""
+    """Work can have priorities, and its dead letters are part of a task's history; statuses keep their order."""
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -37,7 +41,7 @@ class Source(Struct, frozen=True, kw_only=True):
 
 
 class Layout(Struct, frozen=True, kw_only=True):
-    """A whole topology. The dead-letter exchange and queues follow from it (see `routes.declarations`)."""
+    """A whole topology. The dead-letter exchange and queues follow from it (see `broker_setup.py`)."""
 
     exchanges: tuple[Exchange, ...]
     queues: tuple[ConsumedQueue, ...]
@@ -71,11 +75,16 @@ def status_layout(topology: Topology) -> Layout:
 def check_layout(layout: Layout, topology: Topology) -> None:
     """No exchange and no queue may serve two purposes. Raises `InvalidTopology`."""
     exchanges = [exchange.name for exchange in layout.exchanges]
-    if topology.dead_letter_exchange is not None:
-        exchanges.append(topology.dead_letter_exchange)
-    _check_distinct(exchanges, topology, "exchange")
+    _check_distinct([*exchanges, dead_letter_exchange(topology)], topology, "exchange")
     consumed = [queue.name for queue in layout.queues]
-    _check_distinct([*consumed, *map(dead_letter_queue_name, consumed)], topology, "queue")
+    kept = map(dead_letter_queue_name, consumed)
+    to_record = (dead_letter_record_queue_name(queue.name) for queue in layout.queues if queue.is_work)
+    _check_distinct([*consumed, *kept, *to_record], topology, "queue")
+
+
+def dead_letter_exchange(topology: Topology) -> str:
+    """The direct exchange through which the topology's dead letters go, by the name of the queue they left."""
+    return topology.dead_letter_exchange or dead_letter_exchange_name(topology.status_exchange)
 
 
 def _check_distinct(names: list[str], topology: Topology, what: str) -> None:

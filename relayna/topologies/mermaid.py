@@ -5,15 +5,16 @@ Owns what is drawn and how. The syntax is in `flowchart.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from relayna.topologies.broker_setup import declarations
 from relayna.topologies.declarations import Declarations
 from relayna.topologies.flowchart import FlowchartEdge, FlowchartNode, flowchart
 from relayna.topologies.layout import Layout
-from relayna.topologies.naming import dead_letter_queue_name
+from relayna.topologies.naming import dead_letter_queue_name, dead_letter_record_queue_name
 from relayna.topologies.registry import variant_of
+from relayna.topologies.routes import recorded_queues
 from relayna.topologies.topology import Topology
 
 __all__ = ["topology_mermaid"]
@@ -31,9 +32,12 @@ def topology_mermaid(topology: Topology) -> str:
     """Sources, exchanges, queues, consumers or stages, and where given-up messages go."""
     layout = variant_of(topology).layout(topology)
     setup = declarations(topology)
-    dead_letter_queues = frozenset(dead_letter_queue_name(queue.name) for queue in layout.queues)
+    dead = {dead_letter_queue_name(queue.name): "dead letters" for queue in layout.queues}
+    dead |= {
+        dead_letter_record_queue_name(name): "dead letters to record" for name in recorded_queues(topology)
+    }
     return flowchart(
-        [*_source_nodes(layout), *_broker_nodes(setup, dead_letter_queues), *_consumer_nodes(layout)],
+        [*_source_nodes(layout), *_broker_nodes(setup, dead), *_consumer_nodes(layout)],
         [*_source_edges(layout), *_broker_edges(setup), *_consumer_edges(layout)],
         styles=_STYLES,
     )
@@ -46,14 +50,13 @@ def _source_nodes(layout: Layout) -> Iterable[FlowchartNode]:
         )
 
 
-def _broker_nodes(setup: Declarations, dead_letter_queues: frozenset[str]) -> Iterable[FlowchartNode]:
+def _broker_nodes(setup: Declarations, dead: Mapping[str, str]) -> Iterable[FlowchartNode]:
     for exchange in setup.exchanges:
         lines = (exchange.name, f"{exchange.kind} exchange")
         yield FlowchartNode(key=f"exchange:{exchange.name}", lines=lines, shape="hexagon", style="exchange")
-    for queue in sorted(setup.queues, key=lambda queue: queue.name in dead_letter_queues):
-        is_dead = queue.name in dead_letter_queues
-        lines = (queue.name, "dead letters" if is_dead else f"{queue.kind} queue")
-        style = "dead" if is_dead else "queue"
+    for queue in sorted(setup.queues, key=lambda queue: queue.name in dead):
+        lines = (queue.name, dead.get(queue.name, f"{queue.kind} queue"))
+        style = "dead" if queue.name in dead else "queue"
         yield FlowchartNode(key=f"queue:{queue.name}", lines=lines, shape="cylinder", style=style)
 
 
@@ -80,11 +83,11 @@ def _broker_edges(setup: Declarations) -> Iterable[FlowchartEdge]:
     for queue in setup.queues:
         if queue.dead_letter_exchange is None:
             continue
-        key = queue.dead_letter_routing_key or ""
-        # The default exchange routes by queue name: the arrow goes to the queue itself.
-        target = f"exchange:{queue.dead_letter_exchange}" if queue.dead_letter_exchange else f"queue:{key}"
         yield FlowchartEdge(
-            source=f"queue:{queue.name}", target=target, label="dead-lettered", is_dotted=True
+            source=f"queue:{queue.name}",
+            target=f"exchange:{queue.dead_letter_exchange}",
+            label="dead-lettered",
+            is_dotted=True,
         )
 
 

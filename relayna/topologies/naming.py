@@ -1,6 +1,6 @@
-"""The names that are derived from a queue's name, and texts that must fit AMQP's short strings.
+"""The names that are derived from other names, and texts that must fit AMQP's short strings.
 
-Owns the spelling. No other file spells a dead-letter or retry queue.
+Owns the spelling. No other file spells a dead-letter exchange, or a dead-letter or retry queue.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ __all__ = [
     "LONGEST_DELAY_MS",
     "LONGEST_NAME_BYTES",
     "LONGEST_QUEUE_NAME_BYTES",
+    "LONGEST_STATUS_EXCHANGE_BYTES",
     "as_short_string",
+    "dead_letter_exchange_name",
     "dead_letter_queue_name",
+    "dead_letter_record_queue_name",
     "retry_queue_name",
 ]
 
@@ -33,6 +36,24 @@ def dead_letter_queue_name(queue: str) -> str:
     return f"{queue}.dead_letters"
 
 
+def dead_letter_record_queue_name(queue: str) -> str:
+    """Where copies of a queue's dead letters wait to be recorded in their tasks' streams.
+
+    >>> dead_letter_record_queue_name("orders")
+    'orders.dead_letters.record'
+    """
+    return f"{dead_letter_queue_name(queue)}.record"
+
+
+def dead_letter_exchange_name(status_exchange: str) -> str:
+    """Through which a topology's dead letters go when it names no exchange for them.
+
+    >>> dead_letter_exchange_name("statuses")
+    'statuses.dead_letters'
+    """
+    return f"{status_exchange}.dead_letters"
+
+
 def retry_queue_name(queue: str, delay_ms: int) -> str:
     """Where the messages of a queue wait for their next attempt; the delay is part of the name.
 
@@ -42,8 +63,14 @@ def retry_queue_name(queue: str, delay_ms: int) -> str:
     return f"{queue}.retry.{delay_ms}ms"
 
 
-LONGEST_QUEUE_NAME_BYTES: Final = LONGEST_NAME_BYTES - len(retry_queue_name("", LONGEST_DELAY_MS))
+LONGEST_QUEUE_NAME_BYTES: Final = LONGEST_NAME_BYTES - max(
+    len(retry_queue_name("", LONGEST_DELAY_MS)), len(dead_letter_record_queue_name(""))
+)
 """A consumed queue's name; the rest is kept for the names derived from it."""
+
+
+LONGEST_STATUS_EXCHANGE_BYTES: Final = LONGEST_NAME_BYTES - len(dead_letter_exchange_name(""))
+"""A status exchange's name; the rest is kept for the name derived from it."""
 
 
 def as_short_string(text: str) -> str:

@@ -10,7 +10,8 @@ import hashlib
 
 from relayna.errors import InvalidQuery
 from relayna.topologies.aggregation_shards import AggregationShards, shard_key, shard_of, shard_queue
-from relayna.topologies.naming import as_short_string, dead_letter_queue_name
+from relayna.topologies.layout import dead_letter_exchange
+from relayna.topologies.naming import as_short_string
 from relayna.topologies.registry import variant_of
 from relayna.topologies.stages import Workflow, WorkflowStage
 from relayna.topologies.topology import DEFAULT_TERMINAL_STATUSES, Route, Topology, TopologyKind
@@ -22,6 +23,7 @@ __all__ = [
     "consumed_queues",
     "dead_letter_route",
     "entry_route",
+    "recorded_queues",
     "stage_named",
     "stage_route",
     "status_route",
@@ -39,6 +41,11 @@ def topology_kind(topology: Topology) -> TopologyKind:
 def consumed_queues(topology: Topology) -> tuple[str, ...]:
     """The queues that somebody takes messages from: work, statuses, then aggregation shards."""
     return tuple(queue.name for queue in variant_of(topology).layout(topology).queues)
+
+
+def recorded_queues(topology: Topology) -> tuple[str, ...]:
+    """The queues whose dead letters are part of their tasks' histories: all but that of statuses."""
+    return tuple(queue.name for queue in variant_of(topology).layout(topology).queues if queue.is_work)
 
 
 def terminal_statuses(topology: Topology) -> frozenset[str]:
@@ -112,9 +119,7 @@ def entry_route(topology: Topology, name: str) -> Route:
 
 def dead_letter_route(topology: Topology, queue: str) -> Route:
     """Where a given-up message of the queue is published."""
-    if topology.dead_letter_exchange is None:
-        return Route("", dead_letter_queue_name(queue))
-    return Route(topology.dead_letter_exchange, queue)
+    return Route(dead_letter_exchange(topology), queue)
 
 
 def _shards(topology: Topology) -> AggregationShards:

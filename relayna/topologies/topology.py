@@ -13,6 +13,7 @@ from msgspec.structs import force_setattr
 
 from relayna.topologies.amqp_url import check_amqp_url, masked_amqp_url
 from relayna.topologies.checks import as_tuple, check_count, check_distinct, check_name, check_queue_name
+from relayna.topologies.naming import LONGEST_STATUS_EXCHANGE_BYTES
 
 __all__ = ["DEFAULT_TERMINAL_STATUSES", "TOPOLOGY_KINDS", "Route", "Topology", "TopologyKind"]
 
@@ -47,7 +48,7 @@ class Topology(Struct, frozen=True, kw_only=True):
     status_queue: str
     """Gets every message of the status exchange."""
     dead_letter_exchange: str | None = None
-    """A direct exchange through which given-up messages go; without one, the default exchange."""
+    """A direct exchange through which given-up messages go; without one, one named after the status exchange."""
     prefetch_count: int = 1
     """Messages a consumer may hold unsettled, unless it asks for another number."""
     delivery_limit: int = 100
@@ -60,7 +61,7 @@ class Topology(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Check the common fields; a variant checks its own after this."""
         check_amqp_url("rabbitmq_url", self.rabbitmq_url)
-        check_name("status_exchange", self.status_exchange)
+        check_name("status_exchange", self.status_exchange, longest=LONGEST_STATUS_EXCHANGE_BYTES)
         check_queue_name("status_queue", self.status_queue)
         if self.dead_letter_exchange is not None:
             check_name("dead_letter_exchange", self.dead_letter_exchange)

@@ -17,6 +17,12 @@ def test_it_shows_values_and_their_sources_with_secrets_masked() -> None:
     assert ["port", "8765", "default"] in lines
 
 
+def test_the_brokers_secrets_are_masked_too() -> None:
+    run = relayna("config", "--amqp-url", "amqp://u:hunter2@rabbit/", RELAYNA_AMQP_URL="amqp://elsewhere/")
+    lines = [line.split() for line in run.stdout.decode().splitlines()]
+    assert ["amqp_url", "amqp://***@rabbit/", "argument"] in lines
+
+
 def test_as_json() -> None:
     run = relayna("config", "--format", "json", RELAYNA_PORT="9000")
     rows = json.loads(run.stdout)

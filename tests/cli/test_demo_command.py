@@ -14,6 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 from cli.command_line import environment, relayna
+from rabbitmq_server import RabbitMQ
 from servers import Servers
 
 Graph = dict[str, Any]
@@ -118,6 +119,58 @@ def test_keep_leaves_the_data_where_it_was_asked(tmp_path: Path, servers: Server
     kept = tmp_path / "kept"
     assert relayna("demo", "--once", "--json", "--keep", str(kept)).returncode == 0
     assert any("appendonly" in path.name for path in kept.rglob("*"))
+
+
+@pytest.fixture(scope="module")
+def played_on_rabbitmq(servers: Servers, rabbitmq: RabbitMQ) -> subprocess.CompletedProcess[bytes]:
+    return relayna(
+        "demo",
+        "--once",
+        "--json",
+        "--amqp",
+        rabbitmq.url,
+        RELAYNA_REDIS_URL=servers.url(servers.first_present()),
+    )
+
+
+@pytest.mark.rabbitmq
+def test_on_rabbitmq_the_same_happens(
+    played_on_rabbitmq: subprocess.CompletedProcess[bytes], graphs: dict[str, Graph]
+) -> None:
+    [told] = played_on_rabbitmq.stderr.splitlines()  # the channel whose ack got lost
+    assert told.endswith(b"was interrupted; taking it up again")
+    assert played_on_rabbitmq.returncode == 0
+    played = json.loads(played_on_rabbitmq.stdout)["graphs"]
+    assert list(played) == list(graphs)
+    for name, graph in played.items():
+        assert graph["summary"]["status"] == graphs[name]["summary"]["status"]
+        assert graph["summary"]["graph_completeness"] == "full", graph["annotations"]
+        assert kinds(graph, "nodes") == kinds(graphs[name], "nodes"), name
+
+
+@pytest.mark.rabbitmq
+def test_on_rabbitmq_nothing_is_left_behind(
+    played_on_rabbitmq: subprocess.CompletedProcess[bytes], rabbitmq: RabbitMQ
+) -> None:
+    assert played_on_rabbitmq.returncode == 0
+    left = rabbitmq.node.control("list_queues", "name") + rabbitmq.node.control("list_exchanges", "name")
+    assert ".demo-" not in left
+
+
+@pytest.mark.rabbitmq
+def test_a_rabbitmq_that_cannot_be_had_is_named(rabbitmq: RabbitMQ, servers: Servers) -> None:
+    wrong = rabbitmq.node.url.replace(rabbitmq.node.password, "wrong")
+    run = relayna("demo", "--once", "--amqp", wrong, RELAYNA_REDIS_URL=servers.url(servers.first_present()))
+    assert run.returncode == 1
+    assert b"refused" in run.stderr
+    assert b"wrong" not in run.stderr
+    assert b"Traceback" not in run.stderr
+
+
+def test_what_is_no_amqp_url_is_refused() -> None:
+    run = relayna("demo", "--once", "--amqp", "http://localhost")
+    assert run.returncode == 2
+    assert b"amqp://" in run.stderr
 
 
 def test_it_serves_until_interrupted(servers: Servers) -> None:

@@ -12,11 +12,11 @@ from cli.command_line import environment, relayna
 def test_help_lists_every_command() -> None:
     run = relayna("--help")
     assert run.returncode == 0
-    for command in ("config", "demo", "graph", "serve"):
+    for command in ("config", "demo", "dlq", "graph", "serve"):
         assert f"\n  {command} ".encode() in run.stdout
 
 
-@pytest.mark.parametrize("command", ["config", "demo", "graph", "serve"])
+@pytest.mark.parametrize("command", ["config", "demo", "dlq", "graph", "serve"])
 def test_each_command_has_help(command: str) -> None:
     run = relayna(command, "--help")
     assert run.returncode == 0
@@ -29,7 +29,7 @@ def test_help_loads_no_client_of_a_server() -> None:
         "from relayna.cli.main import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "heavy = {'redis', 'starlette', 'uvicorn', 'rich'} & set(sys.modules)\n"
+        "heavy = {'redis', 'aio_pika', 'starlette', 'uvicorn', 'rich'} & set(sys.modules)\n"
         "sys.exit(f'loaded {heavy}' if heavy else 0)"
     )
     run = subprocess.run(

@@ -59,7 +59,9 @@ async def check_books(bench: Bench, task_ids: Iterable[str], *, killed: bool = F
         str(letter.headers["x-relayna-task-id"]) for letter in await bench.messages("work.dead_letters")
     )
     for name in bench.queue_names():
-        assert name.endswith((".dead_letters", "statuses.all")) or bench.broker.depth(name) == 0, name
+        assert name.endswith((".dead_letters", ".record", "statuses.all")) or bench.broker.depth(name) == 0, (
+            name
+        )
     for task_id in task_ids:
         kind = task_id.partition("-")[0]
         family = [task_id]

@@ -17,6 +17,7 @@ from consumer.broker_steps import PATIENCE_SECONDS
 from relayna.clock import FrozenClock
 from relayna.consumer import MemoryBroker, Message, RelaynaClient, RetryPolicy, Settlement
 from relayna.consumer.consumer import Consumer
+from relayna.consumer.service import Service
 from relayna.events import RecordedEvent
 from relayna.ids import TaskId
 from relayna.instants import Instant
@@ -112,7 +113,7 @@ class Bench:
         await self._opened.__aexit__(kind, error, traceback)
 
     @asynccontextmanager
-    async def working(self, *consumers: Consumer[Any]) -> AsyncIterator[None]:
+    async def working(self, *consumers: Service) -> AsyncIterator[None]:
         """Run these consumers meanwhile; they drain at the end."""
         async with anyio.create_task_group() as running:
             for consumer in consumers:
@@ -134,7 +135,8 @@ class Bench:
 
     async def settled(self, resting: Collection[str] = ()) -> None:
         """Return when nothing is left but statuses, dead letters, and retries that wait."""
-        letters = [f"{name}.dead_letters" for name in self.queue_names()]
+        names = self.queue_names()
+        letters = [f"{name}.dead_letters{which}" for name in names for which in ("", ".record")]
         resting = [*resting, *letters, "statuses.all"]
         await self.broker.idle(resting=resting, ignore_delayed=True)
 

@@ -8,7 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import anyio
 import pytest
+from consumer.rabbitmq.rabbitmq_bench import RabbitMQBench
+from rabbitmq_server import RabbitMQ
+from servers import StoreUnderTest
+
+from relayna import SharedTasksSharedStatusTopology
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -32,13 +38,48 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> str:
         timeout=60,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
-    assert run.stderr == ""
+    [warning] = run.stderr.splitlines()
+    assert warning.endswith("at task photo-7: TimeoutError: the image server did not answer")
     assert run.returncode == 0
     return run.stdout
 
 
 def test_your_own_worker_prints_the_graph_that_the_readme_shows(printed: str) -> None:
     assert printed.strip() == block("mermaid").strip()
+
+
+@pytest.mark.rabbitmq
+@pytest.mark.anyio
+async def test_the_same_worker_works_on_rabbitmq_until_it_is_told_to_end(
+    tmp_path: Path, rabbitmq: RabbitMQ, any_store: StoreUnderTest
+) -> None:
+    common = block("python").partition("async def main")[0]
+    [work] = re.findall(r"```python\n(async def work.*?)```", README, re.DOTALL)
+    prefix = f'redis://localhost", prefix="{any_store.prefix}'
+    code = f"{common}{work}\n\nanyio.run(work)\n".replace("redis://localhost", prefix).replace(
+        "redis://localhost", any_store.url
+    )
+    script = tmp_path / "worker.py"
+    script.write_text(code.replace("amqp://localhost", rabbitmq.url), encoding="utf-8")
+    topology = SharedTasksSharedStatusTopology(
+        rabbitmq_url=rabbitmq.url,
+        tasks_exchange="photos",
+        tasks_queue="photos.resize",
+        tasks_routing_key="resize",
+        status_exchange="photos.statuses",
+        status_queue="photos.statuses.all",
+    )
+    command = [sys.executable, "-W", "error", str(script)]
+    async with (
+        RabbitMQBench(rabbitmq, topology) as bench,
+        await anyio.open_process(
+            command, stdout=None, stderr=None, env={**os.environ, "PYTHONPATH": str(ROOT)}
+        ) as process,
+    ):
+        await bench.client.publish_task("photo-7", {"width": 640})
+        await bench.until(("photo-7", "completed"))
+        process.terminate()
+        assert await process.wait() == 0
 
 
 def test_it_is_one_page() -> None:

@@ -56,7 +56,7 @@ async def play_failing_task(store: StoreUnderTest) -> RedisObservationStore:
         await client.publish_task("T", {"size": 3})
         broker = client.broker
         assert isinstance(broker, MemoryBroker)
-        await broker.idle(resting=("statuses.all", "tasks.all.dead_letters"))
+        await broker.idle(resting=("statuses.all", "tasks.all.dead_letters", "tasks.all.dead_letters.record"))
         consumer.stop()
     return observations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from topologies.sample_topologies import SAMPLES, routed_sharded, shared, workflow
 
-from relayna.errors import InvalidTopology
+from relayna.errors import InvalidQuery, InvalidTopology
 from relayna.topologies import (
     Binding,
     Declarations,
@@ -13,8 +13,11 @@ from relayna.topologies import (
     Queue,
     Topology,
     consumed_queues,
+    dead_letter_declarations,
     dead_letter_queue_name,
+    dead_letter_record_queue_name,
     declarations,
+    recorded_queues,
     retry_declarations,
     retry_queue_name,
 )
@@ -32,14 +35,29 @@ def test_every_consumed_queue_dead_letters_to_a_queue_that_is_declared(topology:
     queues = queues_of(setup)
     for name in consumed_queues(topology):
         exchange, key = queues[name].dead_letter_exchange, queues[name].dead_letter_routing_key
-        assert exchange is not None
-        reached = (
-            [key]
-            if exchange == ""
-            else [one.queue for one in setup.bindings if (one.exchange, one.routing_key) == (exchange, key)]
-        )
-        assert reached == [dead_letter_queue_name(name)]
-        assert dead_letter_queue_name(name) in queues
+        assert exchange in {one.name for one in setup.exchanges}
+        reached = [one.queue for one in setup.bindings if (one.exchange, one.routing_key) == (exchange, key)]
+        to_record = [dead_letter_record_queue_name(name)] if name in recorded_queues(topology) else []
+        assert reached == [dead_letter_queue_name(name), *to_record]
+        assert set(reached) <= queues.keys()
+
+
+@each_sample
+def test_only_copies_give_way_when_they_are_too_many(topology: Topology) -> None:
+    bounded = {name for name, queue in queues_of(declarations(topology)).items() if queue.max_length}
+    assert bounded == set(map(dead_letter_record_queue_name, recorded_queues(topology)))
+
+
+@each_sample
+def test_what_one_queues_dead_letters_need_is_part_of_the_whole(topology: Topology) -> None:
+    setup = declarations(topology)
+    for name in consumed_queues(topology):
+        part = dead_letter_declarations(topology, name)
+        for field in part.__struct_fields__:
+            assert set(getattr(part, field)) <= set(getattr(setup, field))
+        assert dead_letter_queue_name(name) in queues_of(part)
+    with pytest.raises(InvalidQuery, match="nobody"):
+        dead_letter_declarations(topology, "nobody")
 
 
 @each_sample
@@ -56,20 +74,31 @@ def test_shared_tasks_in_full() -> None:
     def consumed(name: str) -> Queue:
         return Queue(
             name=name,
-            dead_letter_exchange="",
-            dead_letter_routing_key=f"{name}.dead_letters",
+            dead_letter_exchange="status.dead_letters",
+            dead_letter_routing_key=name,
             delivery_limit=100,
         )
 
+    def letters(queue: str, key: str) -> Binding:
+        return Binding(queue=queue, exchange="status.dead_letters", routing_key=key)
+
     assert declarations(shared()) == Declarations(
-        exchanges=(Exchange(name="tasks", kind="direct"), Exchange(name="status", kind="topic")),
+        exchanges=(
+            Exchange(name="tasks", kind="direct"),
+            Exchange(name="status", kind="topic"),
+            Exchange(name="status.dead_letters", kind="direct"),
+        ),
         queues=(
             Queue(name="tasks.all.dead_letters"),
+            Queue(name="tasks.all.dead_letters.record", max_length=10_000),
             Queue(name="status.hub.dead_letters"),
             consumed("tasks.all"),
             consumed("status.hub"),
         ),
         bindings=(
+            letters("tasks.all.dead_letters", "tasks.all"),
+            letters("tasks.all.dead_letters.record", "tasks.all"),
+            letters("status.hub.dead_letters", "status.hub"),
             Binding(queue="tasks.all", exchange="tasks", routing_key="task"),
             Binding(queue="status.hub", exchange="status", routing_key="#"),
         ),

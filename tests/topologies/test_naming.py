@@ -12,21 +12,27 @@ from relayna.topologies.naming import (
     LONGEST_DELAY_MS,
     LONGEST_NAME_BYTES,
     LONGEST_QUEUE_NAME_BYTES,
+    LONGEST_STATUS_EXCHANGE_BYTES,
     as_short_string,
+    dead_letter_exchange_name,
     dead_letter_queue_name,
+    dead_letter_record_queue_name,
     retry_queue_name,
 )
 
 
 def test_the_spelling() -> None:
     assert dead_letter_queue_name("orders") == "orders.dead_letters"
+    assert dead_letter_record_queue_name("orders") == "orders.dead_letters.record"
+    assert dead_letter_exchange_name("statuses") == "statuses.dead_letters"
     assert retry_queue_name("orders", 5_000) == "orders.retry.5000ms"
 
 
 def test_the_longest_queue_name_leaves_room_for_all_of_them() -> None:
     longest = "x" * LONGEST_QUEUE_NAME_BYTES
-    assert len(retry_queue_name(longest, LONGEST_DELAY_MS)) == LONGEST_NAME_BYTES
-    assert len(dead_letter_queue_name(longest)) <= LONGEST_NAME_BYTES
+    derived = (retry_queue_name(longest, LONGEST_DELAY_MS), dead_letter_record_queue_name(longest))
+    assert max(map(len, derived)) == LONGEST_NAME_BYTES
+    assert len(dead_letter_exchange_name("x" * LONGEST_STATUS_EXCHANGE_BYTES)) == LONGEST_NAME_BYTES
 
 
 @pytest.mark.parametrize("text", ["", "order/7", "x" * 255, "é" * 127])

@@ -17,6 +17,7 @@ from relayna.topologies import (
     consumed_queues,
     dead_letter_route,
     entry_route,
+    recorded_queues,
     stage_named,
     stage_route,
     status_route,
@@ -45,14 +46,21 @@ def test_consumed_queues_are_named_in_order() -> None:
     assert consumed_queues(workflow()) == ("scan.ingest", "scan.resize", "status.hub")
 
 
+@each_sample
+def test_dead_letters_of_all_queues_but_that_of_statuses_are_recorded(topology: Topology) -> None:
+    assert recorded_queues(topology) == tuple(
+        queue for queue in consumed_queues(topology) if queue != topology.status_queue
+    )
+
+
 def test_terminal_statuses_are_added_to_the_usual_ones() -> None:
     usual = {"completed", "failed", "dead_lettered", "cancelled"}
     assert terminal_statuses(shared()) == usual
     assert terminal_statuses(shared(terminal_statuses=["archived"])) == usual | {"archived"}
 
 
-def test_dead_letters_go_through_the_named_exchange_or_the_default_one() -> None:
-    assert dead_letter_route(shared(), "tasks.all") == Route("", "tasks.all.dead_letters")
+def test_dead_letters_go_through_the_named_exchange_or_one_of_the_topologys_own() -> None:
+    assert dead_letter_route(shared(), "tasks.all") == Route("status.dead_letters", "tasks.all")
     named = shared(dead_letter_exchange="dead")
     assert dead_letter_route(named, "tasks.all") == Route("dead", "tasks.all")
 

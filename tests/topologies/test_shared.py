@@ -29,7 +29,9 @@ def test_its_own_fields_are_checked(field: str) -> None:
     [
         ({"status_queue": "tasks.all"}, "tasks_queue"),
         ({"status_queue": "tasks.all.dead_letters"}, "status_queue"),
+        ({"status_queue": "tasks.all.dead_letters.record"}, "status_queue"),
         ({"status_exchange": "tasks"}, "tasks_exchange"),
+        ({"tasks_exchange": "status.dead_letters"}, "tasks_exchange"),
         ({"dead_letter_exchange": "tasks"}, "tasks_exchange"),
         ({"dead_letter_exchange": "status"}, "dead_letter_exchange"),
     ],

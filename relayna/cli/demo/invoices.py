@@ -21,7 +21,6 @@ _TOPOLOGY: Final = SharedTasksSharedStatusTopology(
     status_queue="invoices.statuses.all",
     prefetch_count=4,
 )
-_RESTING: Final = ("invoices.statuses.all", "invoices.tasks.dead_letters")
 
 
 class CardDeclined(Exception):
@@ -38,7 +37,7 @@ async def _charge(task: TaskEnvelope, context: TaskContext) -> None:
 
 
 async def _play(world: DemoWorld) -> None:
-    async with world.machine(_TOPOLOGY) as client:
+    async with world.machine(world.placed(_TOPOLOGY)) as client:
         consumer = TaskConsumer(
             rabbitmq=client,
             handler=_charge,
@@ -48,11 +47,11 @@ async def _play(world: DemoWorld) -> None:
         async with world.working(consumer):
             for number, amount in ((1041, 120), (1042, 980)):
                 await client.publish_task(f"invoice-{number}", {"amount": amount}, correlation_id="order-77")
-            await world.broker.idle(resting=_RESTING)
+            await world.ended("invoice-1041", "invoice-1042")
             # The ack of this one gets lost with its channel: the broker hands the message out again.
-            world.broker.lose_acks("invoices.tasks", 1)
+            world.lose_ack("invoice-1043")
             await client.publish_task("invoice-1043", {"amount": 15}, correlation_id="order-78")
-            await world.broker.idle(resting=_RESTING)
+            await world.ended("invoice-1043", anomaly="lost_ack")
 
 
 INVOICES: Final = Scenario(

@@ -65,7 +65,8 @@ class _Shipping:
 
 async def _play(world: DemoWorld) -> None:
     policy = RetryPolicy(max_retries=2, delay_ms=60)
-    async with world.machine(_TOPOLOGY) as office, world.machine(_TOPOLOGY, clock_off_by=-90.0) as warehouse:
+    topology = world.placed(_TOPOLOGY)
+    async with world.machine(topology) as office, world.machine(topology, clock_off_by=-90.0) as warehouse:
         consumers = (
             WorkflowConsumer(rabbitmq=office, stage="validate", handler=_validate, consumer_name="office-1"),
             WorkflowConsumer(
@@ -82,7 +83,7 @@ async def _play(world: DemoWorld) -> None:
         )
         async with world.working(*consumers):
             await office.publish_to_entry("web-shop", "order-77", {"items": 3})
-            await world.broker.idle(resting=("orders.statuses.all",))
+            await world.ended("order-77")
 
 
 ORDERS: Final = Scenario(

@@ -40,7 +40,8 @@ async def _resize_large(task: TaskEnvelope, context: TaskContext) -> None:
 
 
 async def _play(world: DemoWorld) -> None:
-    async with world.machine(_RESIZE) as small, world.machine(_RESIZE_LARGE, clock_off_by=90.0) as large:
+    resize, resize_large = world.placed(_RESIZE), world.placed(_RESIZE_LARGE)
+    async with world.machine(resize) as small, world.machine(resize_large, clock_off_by=90.0) as large:
         consumers = (
             TaskConsumer(rabbitmq=small, handler=_resize, consumer_name="resizer-small"),
             TaskConsumer(rabbitmq=large, handler=_resize_large, consumer_name="resizer-large"),
@@ -48,7 +49,7 @@ async def _play(world: DemoWorld) -> None:
         async with world.working(*consumers):
             await small.publish_task("photo-7", {"megapixels": 102}, task_type="resize")
             await small.publish_task("photo-8", {"megapixels": 12}, task_type="resize")
-            await world.broker.idle(resting=("photos.statuses.all",))
+            await world.ended("photo-7", "photo-8")
 
 
 PHOTOS: Final = Scenario(

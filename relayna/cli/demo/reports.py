@@ -35,7 +35,6 @@ _TOPOLOGY: Final = SharedTasksSharedStatusShardedAggregationTopology(
     aggregation_queue_template="reports.pages.{shard}",
     prefetch_count=8,
 )
-_RESTING: Final = ("reports.statuses.all", "reports.tasks.dead_letters")
 
 
 async def _render(task: TaskEnvelope, context: TaskContext) -> None:
@@ -71,7 +70,7 @@ class _Gatherer:
 
 
 async def _play(world: DemoWorld) -> None:
-    async with world.machine(_TOPOLOGY) as client:
+    async with world.machine(world.placed(_TOPOLOGY)) as client:
         consumers = (
             TaskConsumer(
                 rabbitmq=client,
@@ -84,7 +83,7 @@ async def _play(world: DemoWorld) -> None:
         )
         async with world.working(*consumers):
             await client.publish_task("report-2026-11", {"month": "2026-11"}, task_type="report")
-            await world.broker.idle(resting=_RESTING)
+            await world.ended("report-2026-11")
 
 
 REPORTS: Final = Scenario(

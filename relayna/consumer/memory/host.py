@@ -60,8 +60,7 @@ class MemoryHost:
         if not queues:
             raise Unroutable(exchange, routing_key)
         for queue in queues:
-            queue.put(message, exchange=exchange, routing_key=routing_key, now=now)
-            queue.dispatch()
+            self._put(queue, message, exchange, routing_key, now)
 
     def acknowledge(self, queue: MemoryQueue) -> None:
         """A message that was handed out is done."""
@@ -132,8 +131,17 @@ class MemoryHost:
         if not targets:
             self.dropped[queue.name] += 1
         for target in targets:
-            target.put(letter, exchange=exchange, routing_key=routing_key, now=at)
-            target.dispatch()
+            self._put(target, letter, exchange, routing_key, at)
+
+    def _put(
+        self, queue: MemoryQueue, message: Message, exchange: str, routing_key: str, now: Instant
+    ) -> None:
+        queue.put(message, exchange=exchange, routing_key=routing_key, now=now)
+        queue.dispatch()
+        longest = queue.declared.max_length
+        while longest is not None and queue.ready > longest:
+            queue.drop_oldest()
+            self.dropped[queue.name] += 1
 
     def _route(self, message: Message, exchange: str, routing_key: str) -> list[MemoryQueue]:
         if exchange == _DEFAULT_EXCHANGE:
@@ -141,7 +149,7 @@ class MemoryHost:
         if exchange not in self._exchanges:
             return []
         names = self._exchanges[exchange].queues_for(routing_key, message.headers)
-        return [self._queues[name] for name in names]
+        return [self._queues[name] for name in names if name in self._queues]
 
     def _declare_exchange(self, wanted: Exchange) -> None:
         if wanted.name == _DEFAULT_EXCHANGE:
@@ -189,6 +197,7 @@ def _check_arguments(queue: Queue) -> None:
         "a classic queue takes no delivery_limit": queue.kind == "classic"
         and queue.delivery_limit is not None,
         "message_ttl_ms is negative": (queue.message_ttl_ms or 0) < 0,
+        "max_length is negative": (queue.max_length or 0) < 0,
         "dead_letter_routing_key needs a dead_letter_exchange": (
             queue.dead_letter_routing_key is not None and queue.dead_letter_exchange is None
         ),

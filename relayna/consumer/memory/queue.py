@@ -114,6 +114,10 @@ class MemoryQueue:
         lane = next(lane for lane in self._lanes if lane and lane[0][1].expires_at == expiry)
         return heapq.heappop(lane)[1]
 
+    def drop_oldest(self) -> None:
+        """Forget the waiting message that came first, of those whose priority is lowest; one waits."""
+        heapq.heappop(next(lane for lane in self._lanes if lane))
+
     def _push(self, stored: StoredMessage) -> None:
         priority = max(0, min(stored.message.priority or 0, len(self._lanes) - 1))
         heapq.heappush(self._lanes[priority], (stored.position, stored))

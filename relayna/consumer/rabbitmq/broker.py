@@ -13,11 +13,12 @@ from types import TracebackType
 from typing import Final, Self
 
 import anyio
+from aio_pika.abc import AbstractChannel
 from msgspec import Struct
 
 from relayna.consumer.broker import Delivery, Message, Settlement
 from relayna.consumer.rabbitmq.channels import ConsumingChannels
-from relayna.consumer.rabbitmq.declaring import declare
+from relayna.consumer.rabbitmq.declaring import declare, delete
 from relayna.consumer.rabbitmq.errands import Errands
 from relayna.consumer.rabbitmq.link import Address, Link, close_channel
 from relayna.consumer.rabbitmq.pace import RECONNECT_BACKOFF
@@ -123,8 +124,10 @@ class RabbitMQBroker:
         self._users -= 1
         if self._users == 0 and self._connected is not None:
             connected, self._connected = self._connected, None
-            await self._errands.run(self._close(connected))
-            await self._errands.all_done()
+            # To its end, also when cancelled: the driver's closing, cut off by the end of the event loop, never ends.
+            with anyio.CancelScope(shield=True):
+                await self._errands.run(self._close(connected))
+                await self._errands.all_done()
 
     async def declare(self, declarations: Declarations) -> None:
         """Make all of it exist, up to the first thing that cannot.
@@ -133,11 +136,16 @@ class RabbitMQBroker:
         (406), `NotDeclared` for a binding of something that is not there, `BrokerRefused` without permission,
         and `Disconnected`.
         """
-        channel = await self._now().consuming.channel()
-        try:
+        async with self._channel_for_a_moment() as channel:
             await declare(channel, declarations)
-        finally:
-            await self._errands.run(close_channel(channel))
+
+    async def delete(self, declarations: Declarations) -> None:
+        """Delete these queues, with the messages in them, and these exchanges; what is not there is left so.
+
+        For what lived for one run only. Raises `BrokerRefused` without permission, and `Disconnected`.
+        """
+        async with self._channel_for_a_moment() as channel:
+            await delete(channel, declarations)
 
     async def publish(
         self, message: Message, *, exchange: str, routing_key: str, confirm_timeout: float = 10.0
@@ -169,6 +177,21 @@ class RabbitMQBroker:
     def is_open(self, delivery: Delivery) -> bool:
         """Whether the channel that handed it out is open, as far as is known."""
         return self._channels.is_open(delivery.channel)
+
+    async def close_channel_of(self, delivery: Delivery) -> None:
+        """Close the channel that handed it out, as a lost connection would: what is unsettled goes back.
+
+        For rehearsals: its subscription goes on by itself, on a new channel.
+        """
+        await self._channels.close_numbered(delivery.channel)
+
+    @asynccontextmanager
+    async def _channel_for_a_moment(self) -> AsyncIterator[AbstractChannel]:
+        channel = await self._now().consuming.channel()
+        try:
+            yield channel
+        finally:
+            await self._errands.run(close_channel(channel))
 
     @asynccontextmanager
     async def _consume(self, queue_name: str, prefetch: int) -> AsyncIterator[RabbitMQSubscription]:

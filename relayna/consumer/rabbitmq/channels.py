@@ -145,6 +145,11 @@ class ConsumingChannels:
         self._open.pop(channel.number, None)
         await self._errands.run(channel.close())
 
+    async def close_numbered(self, number: int) -> None:
+        """Close the channel of this number, if it is open."""
+        if number in self._open:
+            await self.close(self._open[number])
+
     def is_open(self, number: int) -> bool:
         """Whether the channel of this number is open."""
         return number in self._open and self._open[number].is_open

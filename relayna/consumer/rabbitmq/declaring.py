@@ -1,6 +1,6 @@
 """Declarations as RabbitMQ takes them: which arguments make a queue, and what its refusals mean.
 
-Owns the arguments. A queue that gives messages to a dead-letter exchange gives them away only when the
+Owns the arguments, and deleting too. A queue that gives messages to a dead-letter exchange gives them away only when the
 target has confirmed them (`at-least-once`, RabbitMQ 3.10): retry and dead-letter hops lose nothing.
 """
 
@@ -16,7 +16,7 @@ from relayna.consumer.rabbitmq.failures import DRIVER_ERRORS, problem_of
 from relayna.errors import BrokerError, BrokerRefused, ConfigurationMismatch, Disconnected, NotDeclared
 from relayna.topologies.declarations import Binding, Declarations, Exchange, Queue
 
-__all__ = ["declare", "queue_arguments"]
+__all__ = ["declare", "delete", "queue_arguments"]
 
 
 async def declare(channel: aio_pika.abc.AbstractChannel, declarations: Declarations) -> None:
@@ -32,6 +32,21 @@ async def declare(channel: aio_pika.abc.AbstractChannel, declarations: Declarati
         await _bind(channel, binding)
 
 
+async def delete(channel: aio_pika.abc.AbstractChannel, declarations: Declarations) -> None:
+    """Make none of it exist, messages and all; what is not there is left so.
+
+    Raises `BrokerRefused` and `Disconnected`.
+    """
+    underlying = await channel.get_underlay_channel()
+    try:
+        for queue in declarations.queues:
+            await answered(underlying.queue_delete(queue.name))
+        for exchange in declarations.exchanges:
+            await answered(underlying.exchange_delete(exchange.name))
+    except DRIVER_ERRORS as error:
+        raise _refusal(error, _names(declarations), doing="deleting") from error
+
+
 def queue_arguments(queue: Queue) -> dict[str, str | int]:
     """The `x-` arguments of a queue (https://www.rabbitmq.com/docs/quorum-queues).
 
@@ -45,6 +60,7 @@ def queue_arguments(queue: Queue) -> dict[str, str | int]:
         "x-dead-letter-routing-key": queue.dead_letter_routing_key,
         "x-delivery-limit": queue.delivery_limit,
         "x-max-priority": queue.max_priority,
+        "x-max-length": queue.max_length,
     }
     if queue.kind == "quorum" and queue.dead_letter_exchange is not None:
         arguments["x-dead-letter-strategy"] = "at-least-once"
@@ -87,10 +103,15 @@ async def _bind(channel: aio_pika.abc.AbstractChannel, binding: Binding) -> None
         raise _refusal(error, binding.queue) from error
 
 
-def _refusal(error: Exception, name: str) -> BrokerError:
+def _names(declarations: Declarations) -> str:
+    queues = [queue.name for queue in declarations.queues]
+    return ", ".join(queues + [exchange.name for exchange in declarations.exchanges])
+
+
+def _refusal(error: Exception, name: str, *, doing: str = "declaring") -> BrokerError:
     problem = problem_of(error)
     if isinstance(error, driver.ChannelPreconditionFailed) or "RESOURCE_LOCKED" in problem:
         return ConfigurationMismatch(name, problem)
     if "ACCESS_REFUSED" in problem:
-        return BrokerRefused(f"declaring {name!r}", problem)
-    return Disconnected(f"The connection on which {name!r} was being declared ({problem})")
+        return BrokerRefused(f"{doing} {name!r}", problem)
+    return Disconnected(f"The connection, while {doing} {name!r} ({problem}),")

@@ -117,4 +117,4 @@ def _failure(error: Exception, exchange: str, routing_key: str, seconds: float) 
             return InvalidMessage("headers", f"the AMQP client cannot write them: {error}.")
         case _:
             _log.warning("A publish to %r was cut off: %s", exchange, problem_of(error))
-            return OutcomeUnknown(exchange, routing_key, seconds)
+            return OutcomeUnknown(exchange, routing_key, seconds, problem=problem_of(error))

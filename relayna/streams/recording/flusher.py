@@ -72,10 +72,8 @@ class Flusher:
             refusal_limit=policy.refusal_limit,
         )
         self._promises = Promises()
-        self._due = Alarm(clock)
-        self._end = Alarm(clock)
-        self._ending = False
-        self._asked = False
+        self._due, self._end = Alarm(clock), Alarm(clock)
+        self._ending = self._asked = False
         self._may_confess = True
         self._outage = Outage()
         self._failures = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from consumer.broker_steps import send, settle_next, take
+from consumer.broker_steps import bodies, send, settle_next, take
 
 from relayna.clock import FrozenClock
 from relayna.consumer.broker import Message, Settlement
@@ -40,6 +40,16 @@ async def test_a_message_waits_until_its_time_has_come(broker: MemoryBroker, clo
     assert (broker.depth("retry"), broker.depth("work")) == (0, 1)
 
 
+async def test_in_a_bounded_queue_the_oldest_gives_way(broker: MemoryBroker) -> None:
+    await broker.declare(Declarations(queues=(Queue(name="bounded", max_length=2),)))
+    await send(broker, "bounded", b"1", b"2", b"3")
+    assert (broker.depth("bounded"), broker.dropped("bounded")) == (2, 1)
+    async with broker.consume("bounded", prefetch=2) as subscription:
+        assert await bodies(aiter(subscription), 2) == [b"2", b"3"]
+        await send(broker, "bounded", b"4", b"5")  # what is handed out does not count
+        assert (broker.depth("bounded"), broker.dropped("bounded")) == (2, 1)
+
+
 async def test_advancing_wakes_a_consumer_that_waits(broker: MemoryBroker, clock: FrozenClock) -> None:
     await send(broker, "retry", b"later")
     async with broker.consume("work", prefetch=1) as subscription:
@@ -47,6 +57,17 @@ async def test_advancing_wakes_a_consumer_that_waits(broker: MemoryBroker, clock
         delivery = await take(aiter(subscription))
     (death,) = delivery.message.headers["x-death"]
     assert (death["queue"], death["reason"]) == ("retry", "expired")
+
+
+async def test_a_binding_of_a_queue_that_was_deleted_leads_nowhere(broker: MemoryBroker) -> None:
+    exchange = Exchange(name="x")
+    binding = Binding(queue="gone", exchange="x", routing_key="k")
+    await broker.declare(
+        Declarations(exchanges=(exchange,), queues=(Queue(name="gone"),), bindings=(binding,))
+    )
+    del broker._host._queues["gone"]
+    with pytest.raises(Unroutable):
+        await broker.publish(Message(body=b""), exchange="x", routing_key="k")
 
 
 async def test_an_earlier_expiry_rings_first(broker: MemoryBroker, clock: FrozenClock) -> None:

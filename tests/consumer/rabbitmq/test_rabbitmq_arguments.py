@@ -15,6 +15,7 @@ SAFE_HOPS = {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-pu
     ("queue", "arguments"),
     [
         (Queue(name="q"), {"x-queue-type": "quorum"}),
+        (Queue(name="q", max_length=5), {"x-queue-type": "quorum", "x-max-length": 5}),
         (
             Queue(name="q", dead_letter_exchange="", dead_letter_routing_key="d", delivery_limit=100),
             {
@@ -30,7 +31,7 @@ SAFE_HOPS = {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-pu
             {"x-queue-type": "classic", "x-max-priority": 9, "x-dead-letter-exchange": "dead"},
         ),
     ],
-    ids=["plain", "with dead letters", "with priorities"],
+    ids=["plain", "bounded", "with dead letters", "with priorities"],
 )
 def test_arguments(queue: Queue, arguments: dict[str, object]) -> None:
     assert queue_arguments(queue) == arguments

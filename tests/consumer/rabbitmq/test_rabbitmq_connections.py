@@ -303,3 +303,17 @@ def test_a_url_that_leads_nowhere_is_refused_without_repeating_it(url: object) -
 def test_numbers_that_make_no_sense_are_refused(options: dict[str, int]) -> None:
     with pytest.raises(InvalidSetting, match=next(iter(options))):
         RabbitMQBroker("amqp://h/", **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.fault
+async def test_a_cancelled_user_leaves_no_closing_behind(rabbitmq: RabbitMQ) -> None:
+    with anyio.CancelScope() as scope:
+        async with RabbitMQBroker(rabbitmq.url) as broker:
+            connected = broker._connected
+            assert connected is not None
+            links = (connected.publishing, connected.consuming)
+            connections = [link._connection for link in links]
+            scope.cancel()
+            await anyio.lowlevel.checkpoint()
+    assert all(connection is not None and connection.is_closed for connection in connections)
+    assert broker._errands._under_way == set()

@@ -1,0 +1,252 @@
+"""The plan of a dead letter's replay: where it would go, as which copy, and what speaks against it.
+
+Owns the judgement, as a value. Pure; never raises on data, and publishes nothing: `DLQService` does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal, TypeAlias
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from relayna.events import DeadLetterRecorded, RecordedEvent
+from relayna.ids import EventId, MessageId, SessionId, TaskId, replay_event_id
+from relayna.instants import Instant
+from relayna.projections.replay_history import LARGEST_COUNT, Fate, ReplayHistory, read_replay_history
+
+__all__ = [
+    "DEFAULT_SAME_FAILURE_LIMIT",
+    "PlanNote",
+    "ReplayPlan",
+    "ReplayReason",
+    "ReplayTarget",
+    "plan_replay",
+]
+
+DEFAULT_SAME_FAILURE_LIMIT: Final = 3
+"""So many replays in a row may die of the same failure; the next one has to be forced."""
+
+ReplayReason: TypeAlias = Literal[
+    "not_found",  # nothing is recorded under this id
+    "no_body",  # the record has no body to send
+    "body_cut",  # the record has only the beginning of the body
+    "no_target",  # nobody recorded which queue it came from
+    "headers_cut",  # the user's headers were too large to be kept
+    "in_flight",  # a replay is recorded and is not known to have ended
+    "handled",  # the message was handled to its end after it had been given up
+    "dead_again",  # its replay was given up as well: that letter is the one to replay
+    "same_failure",  # replayed again and again, and it died of the same each time
+]
+_NEVER: Final = frozenset({"not_found", "no_body", "body_cut", "no_target"})
+"""No force can help these: there is nothing to send, or nowhere to send it."""
+
+_STANDS_FOR_LOST: Final = ("[redacted", "[cut:")
+_CUT_MAP: Final = "relayna.cut"
+
+
+class ReplayTarget(Struct, frozen=True, kw_only=True, gc=False):
+    """Where the message goes: straight to the queue that it came from, by the default exchange.
+
+    An exchange could hand copies of it to other queues too, whose consumers have had theirs.
+    """
+
+    queue_name: str
+    exchange: str = ""
+    routing_key: str
+    known_from: Literal["record", "x-death"]
+
+
+class PlanNote(Struct, frozen=True, gc=False):
+    """Something that speaks against a replay, or that whoever asks for it should know."""
+
+    code: str
+    text: str
+
+
+class ReplayPlan(Struct, frozen=True, kw_only=True):
+    """What a replay would do, decided from the record alone."""
+
+    task_id: TaskId
+    dead_letter_id: str
+    allowed: bool
+    reasons: tuple[PlanNote, ...] = ()
+    """What speaks against it (`ReplayReason`); with force, only what no force can help."""
+    warnings: tuple[PlanNote, ...] = ()
+    target: ReplayTarget | None = None
+    event_id: EventId | None = None
+    """What the replay will be recorded as, and what its message names as its cause."""
+    message_id: MessageId | None = None
+    replay_count: int = 0
+    """The count that the copy carries, which gives its delivery an identity of its own."""
+    published_by: Instant | None = None
+    """When the first attempt at this very copy began: it is published, only the record of that is missing."""
+    body: bytes | None = None
+    body_size: int = 0
+    """Bytes of the whole body, as it was."""
+    headers: Mapping[str, Any] = field(default_factory=dict)
+    """The message's headers as they were recorded, without values that were hidden. Any: AMQP header values."""
+    content_type: str | None = None
+    correlation_id: str | None = None
+    session_id: SessionId | None = None
+    parent_task_id: TaskId | None = None
+    letter_event_id: EventId | None = None
+    """The record of the letter."""
+
+
+def plan_replay(
+    events: Iterable[RecordedEvent],
+    *,
+    task_id: TaskId,
+    dead_letter_id: str,
+    own_replay_count: int = 0,
+    same_failure_limit: int = DEFAULT_SAME_FAILURE_LIMIT,
+    force: bool = False,
+) -> ReplayPlan:
+    """Decide from what the task's stream holds, in the log's order. Never raises.
+
+    `own_replay_count` is what the dead letter's headers say. `force` leaves out every reason that is only
+    a guard: against a second copy beside a first, and against loops.
+    """
+    history = read_replay_history(events, dead_letter_id)
+    if history is None:
+        note = _note("not_found", f"task {task_id!r} has no dead letter {dead_letter_id!r}")
+        return ReplayPlan(task_id=task_id, dead_letter_id=dead_letter_id, allowed=False, reasons=(note,))
+    count = min(max(history.taken | {own_replay_count}, default=0) + 1, LARGEST_COUNT)
+    plan = _unjudged(history, task_id, count)
+    against = _content_reasons(history.letter) + _guards(plan, history, own_replay_count, same_failure_limit)
+    standing = tuple(note for note in against if not force or note.code in _NEVER)
+    overruled = tuple(note for note in against if note not in standing)
+    return replace(
+        plan,
+        allowed=not standing,
+        reasons=standing,
+        warnings=(*overruled, *_warnings(plan, history, same_failure_limit)),
+    )
+
+
+def _unjudged(history: ReplayHistory, task_id: TaskId, count: int) -> ReplayPlan:
+    letter, envelope = history.letter, history.envelope
+    return ReplayPlan(
+        task_id=task_id,
+        dead_letter_id=letter.dead_letter_id,
+        allowed=False,
+        target=_target(letter),
+        event_id=replay_event_id(letter.dead_letter_id, count),
+        message_id=history.message_id,
+        replay_count=count,
+        published_by=history.published_by(count),
+        body=letter.body,
+        body_size=_body_size(letter),
+        headers={name: value for name, value in (letter.headers or {}).items() if not _is_lost(name, value)},
+        content_type=letter.content_type,
+        correlation_id=envelope.correlation_id,
+        session_id=envelope.session_id,
+        parent_task_id=envelope.parent_task_id,
+        letter_event_id=envelope.event_id,
+    )
+
+
+def _note(code: ReplayReason, text: str) -> PlanNote:
+    return PlanNote(code, text)
+
+
+def _content_reasons(letter: DeadLetterRecorded) -> list[PlanNote]:
+    if letter.body is None:
+        return [_note("no_body", "the record has no body to send")]
+    digest = letter.body_sha256
+    differs = digest is not None and digest != hashlib.sha256(letter.body).hexdigest()
+    if len(letter.body) < _body_size(letter) or differs:
+        kept = f"{len(letter.body)} of {_body_size(letter)} bytes"
+        return [_note("body_cut", f"the record holds {kept} of the body; the message itself is in its queue")]
+    if isinstance(letter.headers, dict) and _CUT_MAP in letter.headers:
+        return [_note("headers_cut", "the user's headers were too large to be recorded and would be missing")]
+    return []
+
+
+def _body_size(letter: DeadLetterRecorded) -> int:
+    return len(letter.body or b"") if letter.body_size is None else letter.body_size
+
+
+def _guards(
+    plan: ReplayPlan, history: ReplayHistory, own_count: int, same_failure_limit: int
+) -> list[PlanNote]:
+    if plan.target is None:
+        return [_note("no_target", "the record does not say which queue the message came from")]
+    if plan.published_by is not None:
+        return []  # nothing more will be sent
+    if history.counts:
+        return [_after_replay(history, max(history.counts))]
+    if history.fate(own_count) is Fate.HANDLED:
+        return [_note("handled", "its message was handled to its end after it had been given up")]
+    repeats = _same_failures(history)
+    if repeats and repeats >= same_failure_limit:
+        return [_note("same_failure", f"the last {repeats} replays died of the same: {_failure(history)}")]
+    return []
+
+
+def _after_replay(history: ReplayHistory, count: int) -> PlanNote:
+    match history.fate(count):
+        case Fate.WAITING:
+            return _note("in_flight", "it was replayed, and no attempt at that message is recorded yet")
+        case Fate.UNDER_WAY:
+            return _note("in_flight", "it was replayed, and that message is still being worked on")
+        case Fate.HANDLED:
+            return _note("handled", "it was replayed, and that message was handled to its end")
+        case Fate.DEAD:
+            newest = history.letters[-1].dead_letter_id if history.letters else history.letter.dead_letter_id
+            later = "" if newest == history.letter.dead_letter_id else f"; replay {newest!r} instead"
+            return _note("dead_again", f"it was replayed, and that message was given up too{later}")
+
+
+def _same_failures(history: ReplayHistory) -> int:
+    """How many replays in a row, up to this letter, ended in the same failure."""
+    failure = (history.letter.reason, history.letter.exception_type)
+    run = 0
+    for letter in history.letters:
+        run = run + 1 if (letter.reason, letter.exception_type) == failure else 0
+        if letter.dead_letter_id == history.letter.dead_letter_id:
+            break
+    return max(0, min(run - 1, history.replays))
+
+
+def _failure(history: ReplayHistory) -> str:
+    letter = history.letter
+    return ", ".join(text for text in (letter.reason, letter.exception_type) if text) or "nothing known"
+
+
+def _is_lost(name: str, value: object) -> bool:
+    """Whether a recorded header only stands for one that was hidden or cut."""
+    return name == _CUT_MAP or (isinstance(value, str) and value.startswith(_STANDS_FOR_LOST))
+
+
+def _warnings(plan: ReplayPlan, history: ReplayHistory, same_failure_limit: int) -> list[PlanNote]:
+    notes = []
+    if plan.published_by is not None:
+        notes.append(
+            PlanNote("unmarked", "its message was published before; only the record of that is missing")
+        )
+    hidden = sorted((history.letter.headers or {}).keys() - plan.headers.keys() - {_CUT_MAP})
+    if hidden:
+        notes.append(PlanNote("headers_hidden", f"headers that were not recorded: {', '.join(hidden)}"))
+    if history.letter.message_id is None:
+        notes.append(PlanNote("no_message_id", "its message had no id; the copy is called after the letter"))
+    repeats = _same_failures(history)
+    if 0 < repeats < same_failure_limit:
+        notes.append(PlanNote("failed_before", f"{repeats} replays died of the same: {_failure(history)}"))
+    return notes
+
+
+def _target(letter: DeadLetterRecorded) -> ReplayTarget | None:
+    if letter.source_queue_name:
+        queue = letter.source_queue_name
+        return ReplayTarget(queue_name=queue, routing_key=queue, known_from="record")
+    deaths = (letter.headers or {}).get("x-death")
+    # The latest death comes first: https://www.rabbitmq.com/docs/dlx#effects
+    latest = deaths[0] if isinstance(deaths, list | tuple) and deaths else None
+    died_in = latest.get("queue") if isinstance(latest, Mapping) else None
+    if not isinstance(died_in, str) or not died_in:
+        return None
+    return ReplayTarget(queue_name=died_in, routing_key=died_in, known_from="x-death")
