@@ -29,7 +29,12 @@ def console() -> Console:
         raise click.ClickException(
             "Drawing in the terminal needs rich: pip install 'relayna[cli]', or use --format json or mermaid."
         ) from error
-    return Console(
+
+    class QuietConsole(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # rich would end with exit code 1; relayna.cli.main ends quietly
+
+    return QuietConsole(
         file=sys.stdout,
         highlight=False,
         emoji=False,

@@ -196,3 +196,19 @@ def test_it_serves_until_interrupted(servers: Servers) -> None:
             process.wait(timeout=30)
         assert "Traceback" not in process.stderr.read()
     assert process.returncode == 130
+
+
+def test_a_closed_pipe_is_quiet(servers: Servers) -> None:
+    variables = environment(RELAYNA_REDIS_URL=servers.url(servers.first_present()))
+    with subprocess.Popen(
+        [sys.executable, "-m", "relayna.cli.main", "demo", "--once"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=variables,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        talk = process.stderr.read()
+    assert talk == b""
+    assert process.returncode == 0
