@@ -28,6 +28,7 @@ def listening_socket(host: str, port: int, *, or_any_port: bool = False) -> sock
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen()  # from now on a caller waits for us instead of being refused
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE and or_any_port:
