@@ -1,4 +1,4 @@
-"""Every error relayna raises.
+"""The errors that cross layers; one that a single module raises stands beside what raises it.
 
     RelaynaError
     ├── ConfigurationError          what you wrote down cannot work
