@@ -13,12 +13,14 @@ from typing import Any, Self
 from relayna.clock import Clock, SystemClock
 from relayna.consumer.broker import Broker
 from relayna.consumer.messages.envelopes import StatusEnvelope, WorkflowEnvelope
+from relayna.consumer.producer import Producer
 from relayna.consumer.publications import ProducerPublication, publication_of, publish_all, task_publication
+from relayna.consumer.sender import Sender
 from relayna.consumer.task_request import TaskRequest, TasksNotPublished
-from relayna.errors import InvalidQuery, OutcomeUnknown
-from relayna.events import Envelope, Event, StatusPublished, WorkflowMessagePublished
+from relayna.errors import InvalidQuery
+from relayna.events import StatusPublished, WorkflowMessagePublished
 from relayna.ids import MessageId, SessionId, TaskId
-from relayna.instants import Instant, format_instant
+from relayna.instants import format_instant
 from relayna.mint import Mint, RandomMint
 from relayna.signals import Counters, IgnoredCounters
 from relayna.streams.sink import ObservationSink
@@ -64,8 +66,15 @@ class RelaynaClient:
         self.mint = RandomMint() if mint is None else mint
         self.counters = IgnoredCounters() if counters is None else counters
         self.broker = _rabbitmq_of(topology, self.counters) if broker is None else broker
-        self.confirm_timeout = confirm_timeout
+        self.sender = Sender(self.broker, confirm_timeout=confirm_timeout)
         self.producer = self.mint.producer()
+        self._producer = Producer(
+            sender=self.sender,
+            sink=observation_sink,
+            clock=self.clock,
+            name=self.producer,
+            topology_kind=self.topology_kind,
+        )
         self._open: AsyncExitStack | None = None
 
     async def __aenter__(self) -> Self:
@@ -116,7 +125,7 @@ class RelaynaClient:
             headers=headers or {},
             message_id=message_id,
         )
-        return await self._publish(self._task_publication(request))
+        return await self._producer.publish(self._task_publication(request))
 
     async def publish_tasks(self, tasks: Iterable[TaskRequest]) -> list[MessageId]:
         """Publish many tasks, several at a time and in no order; their messages' ids, in the order given.
@@ -130,7 +139,7 @@ class RelaynaClient:
                 again = [replace(tasks[n], message_id=error.message_ids[n]) for n in error.failures]
         """
         publications = [self._task_publication(task) for task in tasks]
-        failures = await publish_all(publications, self._publish)
+        failures = await publish_all(publications, self._producer.publish)
         message_ids = [publication.message_id for publication in publications]
         if failures:
             raise TasksNotPublished(message_ids, failures)
@@ -194,8 +203,8 @@ class RelaynaClient:
             status=status, message=message, meta=dict(meta) if meta else None, message_id=message_id
         )
         route = status_route(self.topology, task_id)
-        return await self._publish(
-            publication_of(envelope, route, message_id, fact, kind="status", told=self._tells)
+        return await self._producer.publish(
+            publication_of(envelope, route, message_id, fact, kind="status", told=self._producer.tells)
         )
 
     async def _publish_workflow(
@@ -219,57 +228,22 @@ class RelaynaClient:
             session_id=SessionId(session_id or task_id),
         )
         fact = WorkflowMessagePublished(message_id=message_id, stage=stage, routing_key=route.routing_key)
-        return await self._publish(
+        return await self._producer.publish(
             publication_of(
-                envelope, route, message_id, fact, kind="published", told=self._tells, headers=headers
+                envelope,
+                route,
+                message_id,
+                fact,
+                kind="published",
+                told=self._producer.tells,
+                headers=headers,
             )
         )
-
-    @property
-    def _tells(self) -> bool:
-        return self.observation_sink is not None
 
     def _task_publication(self, request: TaskRequest) -> ProducerPublication:
         message_id = MessageId(request.message_id) if request.message_id else self.mint.message_id()
         route = task_route(self.topology, request.task_type)
-        return task_publication(request, route, message_id, told=self._tells)
-
-    async def _publish(self, publication: ProducerPublication) -> MessageId:
-        now, route = self.clock.now(), publication.route
-        try:
-            await self.broker.publish(
-                publication.message,
-                exchange=route.exchange,
-                routing_key=route.routing_key,
-                confirm_timeout=self.confirm_timeout,
-            )
-        except OutcomeUnknown as error:
-            raise OutcomeUnknown(
-                error.exchange,
-                error.routing_key,
-                error.timeout,
-                problem=error.problem,
-                message_id=publication.message_id,
-            ) from error
-        self._tell(publication, now)
-        return publication.message_id
-
-    def _tell(self, publication: ProducerPublication, at: Instant) -> None:
-        if self.observation_sink is None:
-            return
-        envelope = publication.envelope
-        said = Envelope(
-            event_id=publication.event_id,
-            timestamp=at,
-            task_id=envelope.task_id,
-            parent_task_id=envelope.parent_task_id,
-            session_id=envelope.session_id,
-            correlation_id=envelope.correlation_id,
-            producer=self.producer,
-        )
-        self.observation_sink.record(
-            Event(envelope=said, body=publication.fact), topology_kind=self.topology_kind
-        )
+        return task_publication(request, route, message_id, told=self._producer.tells)
 
 
 def _rabbitmq_of(topology: Topology, counters: Counters) -> Broker:

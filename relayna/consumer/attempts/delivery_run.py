@@ -185,9 +185,7 @@ class DeliveryRun:
 
     def _ending(self, attempt_id: AttemptId) -> Ending:
         observer = self._observer(attempt_id)
-        outbox = Outbox(
-            observer=observer, broker=self._client.broker, confirm_timeout=self._client.confirm_timeout
-        )
+        outbox = Outbox(observer=observer, sender=self._client.sender)
         return Ending(
             client=self._client,
             incoming=self._incoming,

@@ -118,7 +118,7 @@ class Ending(Struct, kw_only=True):
             user_headers=carried_headers(original.headers),
             priority=original.priority,
         )
-        await self._publish(message, task_route(self.client.topology, again.task_type))
+        await self.client.sender.send(message, task_route(self.client.topology, again.task_type))
         return self.facts.acked(self.of, reason="manual_retry", joined=())
 
     async def _retry(self, retry: Retry) -> Body:
@@ -126,11 +126,11 @@ class Ending(Struct, kw_only=True):
         route = Route("", retry_queue_name(self.of.queue_name, retry.delay_ms))
         copy = self._copy(retry_attempt=retry.retry_attempt)
         try:
-            await self._publish(copy, route)
+            await self.client.sender.send(copy, route)
         except Unroutable:
             # Somebody deleted the queue. Given back, the message would come round at once, again and again.
             await self.client.broker.declare(retry_declarations(self.of.queue_name, (retry.delay_ms,)))
-            await self._publish(copy, route)
+            await self.client.sender.send(copy, route)
         return self.facts.retry_scheduled(self.of, retry)
 
     async def _dead_letter(self, letter: DeadLetter) -> Body:
@@ -140,7 +140,7 @@ class Ending(Struct, kw_only=True):
         # Its exchange has two queues and confirms as soon as one of them holds the letter: both must be there.
         await self.client.broker.declare(dead_letter_declarations(topology, queue_name))
         copy = self._copy(retry_attempt=self.incoming.headers.retry_attempt)
-        await self._publish(copy, dead_letter_route(topology, queue_name))
+        await self.client.sender.send(copy, dead_letter_route(topology, queue_name))
         dead_letter_id = self._derived("dead_letter")
         self.observer.record_beside(
             self._recorded(letter, dead_letter_id),
@@ -182,14 +182,6 @@ class Ending(Struct, kw_only=True):
         """A status reached nobody; it is in the stream already, and the work goes on."""
         self.client.counters.increment("relayna_statuses_unpublished_total", queue=self.of.queue_name)
         _log.warning("Status %s of task %s was not published: %s", status, self.incoming.task_id, error)
-
-    async def _publish(self, message: Message, route: Route) -> None:
-        await self.client.broker.publish(
-            message,
-            exchange=route.exchange,
-            routing_key=route.routing_key,
-            confirm_timeout=self.client.confirm_timeout,
-        )
 
     def _copied_headers(self) -> CausalHeaders:
         """As they came, and caused by the closing event that is about to be said."""

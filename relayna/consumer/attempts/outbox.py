@@ -13,10 +13,10 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from relayna.consumer.attempts.attempt_observer import AttemptObserver
-from relayna.consumer.broker import Broker
 from relayna.consumer.messages.causal_headers import CausalHeaders
 from relayna.consumer.messages.envelopes import StatusEnvelope, TaskEnvelope, WorkflowEnvelope, encode_body
 from relayna.consumer.messages.outgoing import build_message
+from relayna.consumer.sender import Sender
 from relayna.events import Body, StatusPublished, TaskLifecycleStatusPublished
 from relayna.ids import EventId, MessageId, TaskId
 from relayna.topologies import Route
@@ -46,12 +46,11 @@ _Encoded: TypeAlias = tuple[Publication, bytes]
 class Outbox:
     """Publications of one attempt, in the order in which the handler asked for them."""
 
-    def __init__(self, *, observer: AttemptObserver, broker: Broker, confirm_timeout: float) -> None:
+    def __init__(self, *, observer: AttemptObserver, sender: Sender) -> None:
         self.statuses_sent: set[str] = set()
         """Statuses that the broker has confirmed."""
         self._observer = observer
-        self._broker = broker
-        self._confirm_timeout = confirm_timeout
+        self._sender = sender
         self._held: list[_Encoded] = []
 
     def hold(self, publication: Publication) -> None:
@@ -80,12 +79,7 @@ class Outbox:
                 user_headers=publication.user_headers,
                 priority=publication.priority,
             )
-            await self._broker.publish(
-                message,
-                exchange=publication.route.exchange,
-                routing_key=publication.route.routing_key,
-                confirm_timeout=self._confirm_timeout,
-            )
+            await self._sender.send(message, publication.route)
             if isinstance(publication.fact, StatusPublished | TaskLifecycleStatusPublished):
                 self.statuses_sent.add(publication.fact.status)
 
