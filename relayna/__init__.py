@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from relayna.streams import MemoryLog, Recorder
     from relayna.streams.redis import RedisLog
     from relayna.topologies import (
+        ContractAliasConfig,
         RoutedTasksSharedStatusShardedAggregationTopology,
         RoutedTasksSharedStatusTopology,
         SharedStatusWorkflowTopology,
@@ -45,7 +46,7 @@ __all__ = [
     # topologies
     "RoutedTasksSharedStatusShardedAggregationTopology", "RoutedTasksSharedStatusTopology",
     "SharedStatusWorkflowTopology", "SharedTasksSharedStatusShardedAggregationTopology",
-    "SharedTasksSharedStatusTopology", "WorkflowEntryRoute", "WorkflowStage",
+    "SharedTasksSharedStatusTopology", "WorkflowEntryRoute", "WorkflowStage", "ContractAliasConfig",
 ]  # fmt: skip
 
 _HOMES: Final = {

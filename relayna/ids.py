@@ -10,7 +10,7 @@ from typing import NewType
 __all__ = [
     "AttemptId", "EventId", "MessageId", "SessionId", "StreamId", "TaskId", "Tenant",
     "attempt_event_id", "copied_event_id", "counted_event_id", "message_event_id", "own_event_id",
-    "replay_event_id", "stream_position",
+    "replay_claim_event_id", "replay_event_id", "stream_id_before", "stream_position",
 ]  # fmt: skip
 
 TaskId = NewType("TaskId", str)
@@ -35,6 +35,9 @@ Tenant = NewType("Tenant", str)
 """Whose tasks these are. Part of every key; never contains `~`."""
 
 
+_LAST_COUNTER = 2**64 - 1
+
+
 def attempt_event_id(attempt_id: AttemptId, seq: int) -> EventId:
     """`<attempt>.<seq>`: the seq-th event of an attempt in its own task's stream."""
     return EventId(f"{attempt_id}.{seq}")
@@ -53,6 +56,14 @@ def counted_event_id(owner: str, kind: str, count: int) -> EventId:
 def replay_event_id(dead_letter_id: str, count: int) -> EventId:
     """`<dead letter>.replayed.<count>`: the count-th replay of a dead letter."""
     return counted_event_id(dead_letter_id, "replayed", count)
+
+
+def replay_claim_event_id(
+    dead_letter_id: str, count: int, claim_id: str, *, withdrawn: bool = False
+) -> EventId:
+    """`<dead letter>.replay_claimed.<count>.<claim>`: one claim to that replay; `.withdrawn` ends it."""
+    claimed = f"{counted_event_id(dead_letter_id, 'replay_claimed', count)}.{_escape(claim_id)}"
+    return EventId(f"{claimed}.withdrawn" if withdrawn else claimed)
 
 
 def copied_event_id(own: EventId, other_task: TaskId) -> EventId:
@@ -77,6 +88,16 @@ def stream_position(stream_id: StreamId) -> tuple[int, int]:
     """
     milliseconds, _, counter = stream_id.partition("-")
     return int(milliseconds), int(counter or 0)
+
+
+def stream_id_before(stream_id: StreamId) -> StreamId:
+    """The greatest id that is smaller, whether or not an entry has it.
+
+    >>> stream_id_before(StreamId("9-1")), stream_id_before(StreamId("9-0"))
+    ('9-0', '8-18446744073709551615')
+    """
+    milliseconds, counter = stream_position(stream_id)
+    return StreamId(f"{milliseconds}-{counter - 1}" if counter else f"{milliseconds - 1}-{_LAST_COUNTER}")
 
 
 def _escape(text: str) -> str:

@@ -17,10 +17,18 @@ from msgspec import Struct
 
 from relayna.errors import InvalidSetting
 
-__all__ = ["EffectiveSettings", "Settings", "load_settings", "masked", "wants_colour"]
+__all__ = [
+    "EffectiveSettings",
+    "Settings",
+    "amqp_url_for_tests",
+    "load_settings",
+    "masked",
+    "wants_colour",
+]
 
 _ENVIRONMENT_PREFIX: Final = "RELAYNA_"
 _FILE_VARIABLE: Final = "RELAYNA_CONFIG"
+_TEST_AMQP_VARIABLE: Final = "RELAYNA_TEST_AMQP_URL"
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -83,6 +91,12 @@ def load_settings(
         if value is not None:
             values[name], sources[name] = value, "argument"
     return EffectiveSettings(settings=_checked(values, sources), sources=sources)
+
+
+def amqp_url_for_tests(environment: Mapping[str, str] | None = None) -> str | None:
+    """The RabbitMQ that tests may use, `RELAYNA_TEST_AMQP_URL`: never the one of `amqp_url`, where work is done."""
+    environment = os.environ if environment is None else environment
+    return environment.get(_TEST_AMQP_VARIABLE) or None
 
 
 def wants_colour(environment: Mapping[str, str] | None = None) -> bool:

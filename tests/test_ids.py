@@ -17,6 +17,7 @@ from relayna.ids import (
     counted_event_id,
     message_event_id,
     own_event_id,
+    replay_claim_event_id,
     replay_event_id,
     stream_position,
 )
@@ -30,6 +31,8 @@ def test_the_shapes() -> None:
     assert message_event_id(MessageId("m-1"), "published") == "m-1.published"
     assert counted_event_id(attempt, "repeated", 2) == "0011223344556677.repeated.2"
     assert replay_event_id("d-1", 1) == "d-1.replayed.1"
+    assert replay_claim_event_id("d-1", 1, "c") == "d-1.replay_claimed.1.c"
+    assert replay_claim_event_id("d-1", 1, "c", withdrawn=True) == "d-1.replay_claimed.1.c.withdrawn"
     assert copied_event_id(EventId("0011223344556677.4"), TaskId("parent")) == "0011223344556677.4@parent"
 
 
@@ -41,6 +44,7 @@ def test_a_copy_gives_its_own_id_back_whatever_the_texts(
         message_event_id(MessageId(message), "published"),
         counted_event_id(owner, "lost", count),
         replay_event_id(owner, count),
+        replay_claim_event_id(owner, count, owner),
         attempt_event_id(AttemptId("0011223344556677"), count),
     ):
         assert own_event_id(own) == own

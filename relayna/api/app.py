@@ -16,16 +16,19 @@ from relayna.api.lifespan import open_log
 from relayna.api.problems import answer_error
 from relayna.observability.graph_service import ExecutionGraphService
 from relayna.streams import Log
+from relayna.topologies import ContractAliasConfig
 
 __all__ = ["create_app"]
 
 
-def create_app(*, execution_graph_service: ExecutionGraphService, log: Log) -> Starlette:
+def create_app(
+    *, execution_graph_service: ExecutionGraphService, log: Log, aliases: ContractAliasConfig | None = None
+) -> Starlette:
     """An app that answers for executions and says that it lives (`GET /livez`).
 
     It keeps `log`, which the service reads, open while it is up. It also starts when the store does not
     answer: requests get 503 until it does. A server runs no lifespan of an app that is mounted into
-    another: there, the host opens the log (`async with log`) in its own.
+    another: there, the host opens the log (`async with log`) in its own. `aliases` as for `create_execution_router`.
     """
 
     @asynccontextmanager
@@ -33,7 +36,7 @@ def create_app(*, execution_graph_service: ExecutionGraphService, log: Log) -> S
         async with open_log(log):
             yield
 
-    router = create_execution_router(execution_graph_service=execution_graph_service)
+    router = create_execution_router(execution_graph_service=execution_graph_service, aliases=aliases)
     app = Starlette(
         routes=[livez_route(), *router.routes],
         exception_handlers={404: answer_error, 405: answer_error},

@@ -18,7 +18,8 @@ from relayna.cli.options import required_amqp_url, required_redis_url, store_opt
 from relayna.consumer.rabbitmq import RabbitMQBroker
 from relayna.errors import DeadLetterNotFound
 from relayna.observability.dead_letter_replayer import ReplayOutcome, ReplayResult
-from relayna.observability.dead_letter_service import DLQService, RedisDLQStore
+from relayna.observability.dead_letter_service import DLQService
+from relayna.observability.dead_letter_store import RedisDLQStore
 from relayna.projections.replay_plan import ReplayPlan
 from relayna.settings import EffectiveSettings, Settings
 
@@ -26,6 +27,7 @@ __all__ = ["command"]
 
 _CONNECT_SECONDS = 10.0
 _REFUSED = 1
+_AGAIN = "Replay it again in a minute, when its claim has run out: that repeats the same copy, which is handled once."
 _EXIT_CODES = {
     ReplayOutcome.REPLAYED: 0,
     ReplayOutcome.REFUSED: _REFUSED,
@@ -159,11 +161,8 @@ def _user() -> str | None:
 def _said(result: ReplayResult) -> str:
     match result.outcome:
         case ReplayOutcome.UNKNOWN:
-            return f"it may be published: {result.problem}"
+            return f"it may be published: {result.problem} {_AGAIN}"
         case ReplayOutcome.UNMARKED:
-            return (
-                f"it is published, and that could not be recorded: {result.problem} Replay it again then; "
-                "that repeats the same copy, which is handled once."
-            )
+            return f"it is published, and that could not be recorded: {result.problem} {_AGAIN}"
         case _:
             return f"refused: {result.problem}"

@@ -11,6 +11,7 @@ from relayna.consumer.client import RelaynaClient
 from relayna.consumer.dead_letters import DeadLetterRecorder
 from relayna.consumer.memory import MemoryBroker
 from relayna.consumer.messages.envelopes import (
+    BatchTaskEnvelope,
     MalformedMessage,
     StatusEnvelope,
     TaskEnvelope,
@@ -25,7 +26,7 @@ from relayna.consumer.workflow import WorkflowConsumer
 
 __all__ = [
     # consumers and what handlers get
-    "AggregationConsumer", "Context", "RelaynaClient", "RetryPolicy", "StatusEnvelope", "TaskConsumer",
+    "AggregationConsumer", "BatchTaskEnvelope", "Context", "RelaynaClient", "RetryPolicy", "StatusEnvelope", "TaskConsumer",
     "TaskContext", "TaskEnvelope", "TaskRequest", "WorkflowConsumer", "WorkflowContext", "WorkflowEnvelope",
     "run_consumers",
     # recorders of what passes no worker

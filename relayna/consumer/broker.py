@@ -75,9 +75,11 @@ class Broker(Protocol):
     """Publishes with confirms, consumes with explicit settlement."""
 
     async def declare(self, declarations: Declarations) -> None:
-        """Make all of it exist. Declaring the same again changes nothing.
+        """Make all of it exist, up to the first thing that cannot. Declaring the same again changes nothing.
 
-        Raises `ConfigurationMismatch` when something exists with other arguments, and `Disconnected`.
+        Raises `ConfigurationMismatch` for what exists with other arguments or asks for what no broker does,
+        `NotDeclared` for a binding of something that is not there, `BrokerRefused` without permission, and
+        `Disconnected`.
         """
 
     async def publish(
@@ -85,21 +87,35 @@ class Broker(Protocol):
     ) -> None:
         """Return when the broker has confirmed that a queue holds the message.
 
-        Raises `Unroutable` when no queue does, `OutcomeUnknown` when no confirm came within `confirm_timeout`
-        seconds, `Disconnected` when there is no connection. `exchange=""` routes by queue name.
+        `exchange=""` routes by queue name. The whole of it takes at most `confirm_timeout` seconds. Within them a
+        broker that connects again by itself waits for a connection that is down, as RabbitMQ does; one whose
+        outage ends only when somebody says so, as the memory's does, need not.
+
+        Raises, when nothing was published: `Unroutable` when no queue is there for it, `InvalidMessage` for what
+        AMQP cannot carry, `BrokerRefused` without permission, and `Disconnected` when there is no connection.
+        Raises `PublishRefused` when a queue will not take it, though others may have theirs, and `OutcomeUnknown`
+        when no confirm came: it may be there.
         """
 
     def consume(self, queue_name: str, *, prefetch: int) -> AbstractAsyncContextManager[Subscription]:
-        """Take deliveries of the queue. Leaving the context closes the channel: what is unsettled goes back."""
+        """Take deliveries of the queue. Leaving the context closes the channel: what is unsettled goes back.
+
+        Entering raises `NotDeclared` when there is no such queue, `Disconnected` during an outage, `BrokerRefused`
+        without permission, and `InvalidSetting` for a prefetch that AMQP does not have.
+        """
 
     async def settle(self, delivery: Delivery, settlement: Settlement) -> None:
-        """End the delivery. Raises `Disconnected` when its channel is closed: it will be handed out again."""
+        """End the delivery.
+
+        Raises `Disconnected` when its channel is closed, then it will be handed out again, or when it was settled
+        before.
+        """
 
     def is_open(self, delivery: Delivery) -> bool:
         """Whether the channel that handed it out is open, as far as is known."""
 
     async def __aenter__(self) -> Self:
-        """Connect."""
+        """Connect. Raises `BrokerRefused` for a login that is wrong, and `Disconnected`."""
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -10,11 +10,17 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
 
+import anyio
+
 from relayna.clock import Clock, SystemClock
+from relayna.consumer.batch_request import BatchRequest
 from relayna.consumer.broker import Broker
+from relayna.consumer.guarded_spans import GuardedSpans
+from relayna.consumer.messages.envelope_codec import EnvelopeCodec
 from relayna.consumer.messages.envelopes import StatusEnvelope, WorkflowEnvelope
+from relayna.consumer.messages.incoming import batched_message_id
 from relayna.consumer.producer import Producer
-from relayna.consumer.publications import ProducerPublication, publication_of, publish_all, task_publication
+from relayna.consumer.publications import ProducerPublication, Publications, publish_all
 from relayna.consumer.sender import Sender
 from relayna.consumer.task_request import TaskRequest, TasksNotPublished
 from relayna.errors import InvalidQuery
@@ -22,9 +28,10 @@ from relayna.events import StatusPublished, WorkflowMessagePublished
 from relayna.ids import MessageId, SessionId, TaskId
 from relayna.instants import format_instant
 from relayna.mint import Mint, RandomMint
-from relayna.signals import Counters, IgnoredCounters
+from relayna.signals import Counters, IgnoredCounters, IgnoredSpans, Spans
 from relayna.streams.sink import ObservationSink
 from relayna.topologies import (
+    ContractAliasConfig,
     Route,
     Topology,
     declarations,
@@ -44,7 +51,8 @@ class RelaynaClient:
 
     Without a `broker`, it is the RabbitMQ at the topology's `rabbitmq_url`, with the defaults of `RabbitMQBroker`.
     With an `observation_sink`, what it publishes is recorded too, so that queue waits are known and a task
-    that nobody took yet shows as queued.
+    that nobody took yet shows as queued. `aliases` are other names for the fields of message bodies. `spans`
+    makes spans of what it publishes and of its consumers' attempts: `relayna.observability.OpenTelemetrySpans`.
     """
 
     def __init__(
@@ -56,6 +64,8 @@ class RelaynaClient:
         clock: Clock | None = None,
         mint: Mint | None = None,
         counters: Counters | None = None,
+        spans: Spans | None = None,
+        aliases: ContractAliasConfig | None = None,
         confirm_timeout: float = 10.0,
     ) -> None:
         self.topology = topology
@@ -66,7 +76,10 @@ class RelaynaClient:
         self.mint = RandomMint() if mint is None else mint
         self.counters = IgnoredCounters() if counters is None else counters
         self.broker = _rabbitmq_of(topology, self.counters) if broker is None else broker
-        self.sender = Sender(self.broker, confirm_timeout=confirm_timeout)
+        self.spans: Spans = IgnoredSpans() if spans is None else GuardedSpans(spans, self.counters)
+        self.last_chances = anyio.Lock()
+        """Held by a delivery that may end this process, and has one attempt left."""
+        self.sender = Sender(self.broker, confirm_timeout=confirm_timeout, spans=self.spans)
         self.producer = self.mint.producer()
         self._producer = Producer(
             sender=self.sender,
@@ -75,6 +88,8 @@ class RelaynaClient:
             name=self.producer,
             topology_kind=self.topology_kind,
         )
+        self.envelopes = EnvelopeCodec(aliases)
+        self._publications = Publications(self.envelopes, told=self._producer.tells)
         self._open: AsyncExitStack | None = None
 
     async def __aenter__(self) -> Self:
@@ -145,6 +160,21 @@ class RelaynaClient:
             raise TasksNotPublished(message_ids, failures)
         return message_ids
 
+    async def publish_batch(
+        self, tasks: Iterable[TaskRequest], *, batch_id: str | None = None, message_id: str | None = None
+    ) -> list[MessageId]:
+        """Publish many tasks in one message; the ids that their own messages will have, in the order given.
+
+        The tasks share route, headers and priority, else `InvalidQuery`. Whoever takes the message publishes
+        each as a task of its own. Raises `BrokerError`, and `TypeError` on odd payloads; after an
+        `OutcomeUnknown`, publish the same tasks again with the `message_id` that it names.
+        """
+        own = MessageId(message_id) if message_id else self.mint.message_id()
+        batch = BatchRequest(batch_id=own if batch_id is None else batch_id, tasks=tuple(tasks))
+        route, repeated = batch.route(self.topology), message_id is not None
+        await self._producer.publish(self._publications.batch(batch, route, own, repeated=repeated))
+        return [batched_message_id(own, ordinal) for ordinal in range(len(batch.tasks))]
+
     async def publish_to_entry(
         self,
         entry: str,
@@ -204,7 +234,7 @@ class RelaynaClient:
         )
         route = status_route(self.topology, task_id)
         return await self._producer.publish(
-            publication_of(envelope, route, message_id, fact, kind="status", told=self._producer.tells)
+            self._publications.of(envelope, route, message_id, fact, kind="status")
         )
 
     async def _publish_workflow(
@@ -229,21 +259,12 @@ class RelaynaClient:
         )
         fact = WorkflowMessagePublished(message_id=message_id, stage=stage, routing_key=route.routing_key)
         return await self._producer.publish(
-            publication_of(
-                envelope,
-                route,
-                message_id,
-                fact,
-                kind="published",
-                told=self._producer.tells,
-                headers=headers,
-            )
+            self._publications.of(envelope, route, message_id, fact, kind="published", headers=headers)
         )
 
     def _task_publication(self, request: TaskRequest) -> ProducerPublication:
         message_id = MessageId(request.message_id) if request.message_id else self.mint.message_id()
-        route = task_route(self.topology, request.task_type)
-        return task_publication(request, route, message_id, told=self._producer.tells)
+        return self._publications.task(request, task_route(self.topology, request.task_type), message_id)
 
 
 def _rabbitmq_of(topology: Topology, counters: Counters) -> Broker:

@@ -1,7 +1,7 @@
 """The loop of every consumer: take deliveries, run them, drain on the way out.
 
 Owns concurrency; `service.py` starts and stops it. `task.py`, `aggregation.py` and `workflow.py` say what is
-consumed and how it is told; `attempts/delivery_run.py` what happens to one delivery.
+consumed and how it is told; `attempts/delivery_run.py` what happens to one delivery, `batches.py` to a batch.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskStatus
 from msgspec import Struct
+from msgspec.structs import replace
 
 from relayna.consumer.attempts.context import Context
 from relayna.consumer.attempts.delivery_run import DeliveryRun, HandlerRun, RunSettings
 from relayna.consumer.attempts.facts import AttemptFacts
 from relayna.consumer.attempts.performance import release_after_error
+from relayna.consumer.batches import BatchRun
 from relayna.consumer.broker import Delivery, Subscription
 from relayna.consumer.client import RelaynaClient
 from relayna.consumer.messages.envelopes import AnyEnvelope
@@ -77,24 +79,32 @@ class Consumer(Service, Generic[AnyEnvelope]):
         super().__init__()
         self.prefetch = rabbitmq.topology.prefetch_count if prefetch is None else prefetch
         _check_numbers(self.prefetch, len(queues), drain_seconds, handler_timeout)
-        self.retry_policy = retry_policy or RetryPolicy()
         self._client = rabbitmq
         self._queues = queues
         self._envelope: type[AnyEnvelope] = envelope
         self._sink = rabbitmq.observation_sink if observation_sink is None else observation_sink
-        self._drain_seconds = drain_seconds
+        self.drain_seconds = drain_seconds
         self._settings = RunSettings(
             client=rabbitmq,
             sink=self._sink,
             handler=_as_coroutine_function(handler, threads=self.prefetch * len(queues)),
             facts=facts,
             context=context,
-            policy=self.retry_policy,
+            policy=retry_policy or RetryPolicy(),
             consumer_name=consumer_name or f"{type(self).__name__}-{rabbitmq.producer}",
             lifecycle=self.lifecycle if lifecycle_statuses else frozenset(),
             handler_timeout=handler_timeout,
         )
-        self._running: set[DeliveryRun] = set()
+        self._running: set[DeliveryRun | BatchRun] = set()
+
+    @property
+    def retry_policy(self) -> RetryPolicy:
+        """When it tries again. Can be changed until it runs: then its retry queues are declared."""
+        return self._settings.policy
+
+    @retry_policy.setter
+    def retry_policy(self, policy: RetryPolicy) -> None:
+        self._settings = replace(self._settings, policy=policy)
 
     def declarations(self) -> Declarations:
         """What the broker must have for this consumer: its topology, and its own retry queues."""
@@ -138,8 +148,14 @@ class Consumer(Service, Generic[AnyEnvelope]):
             stopping.set()  # whoever ended it: with fewer workers the deliveries would wait for ever
 
     async def _run_one(self, queue: ConsumedQueue, delivery: Delivery) -> None:
-        incoming = read_delivery(delivery, self._envelope, place=queue.place)
-        one = DeliveryRun(self._settings, incoming, stage=queue.stage, shard=queue.shard)
+        incoming = read_delivery(
+            delivery, self._envelope, place=queue.place, envelopes=self._client.envelopes
+        )
+        one: DeliveryRun | BatchRun
+        if incoming.batch is None:
+            one = DeliveryRun(self._settings, incoming, stage=queue.stage, shard=queue.shard)
+        else:
+            one = BatchRun(self._client, incoming, incoming.batch)
         self._running.add(one)
         try:
             await one.run()
@@ -153,7 +169,7 @@ class Consumer(Service, Generic[AnyEnvelope]):
 
     async def _cut_off(self) -> None:
         """When the drain deadline has passed, interrupt the handlers; their deliveries go back."""
-        await anyio.sleep(self._drain_seconds)
+        await anyio.sleep(self.drain_seconds)
         for one in self._running:
             one.interrupt()
 

@@ -55,7 +55,7 @@ class DeadLetterRecorder(FactConsumer):
         """The dead letter as an event; never raises, for a body that cannot be read is still a dead letter."""
         source = self._sources[delivery.queue_name]
         stage = self._stages.get(source)
-        incoming = _incoming(delivery, source, stage)
+        incoming = self._incoming(delivery, source, stage)
         death = _last_death(delivery.message.headers, source)
         letter_id = _letter_id(incoming, place=stage or source)
         cause = incoming.headers.cause
@@ -73,18 +73,18 @@ class DeadLetterRecorder(FactConsumer):
         )
         return Event(envelope=envelope, body=_recorded(incoming, letter_id, source, stage, death))
 
+    def _incoming(
+        self, delivery: Delivery, source: str, stage: str | None
+    ) -> Incoming[TaskEnvelope] | Incoming[WorkflowEnvelope]:
+        envelopes = self._client.envelopes
+        if stage is None:
+            return read_delivery(delivery, TaskEnvelope, place=source, envelopes=envelopes)
+        return read_delivery(delivery, WorkflowEnvelope, place=stage, envelopes=envelopes)
+
     def _happened_at(self, death: Mapping[str, Any]) -> Instant:  # Any: AMQP header values
         now = self._client.clock.now()
         told = parse_instant(death.get("time"))
         return now if told is None else min(now, Instant(told + _DEATH_SECOND))
-
-
-def _incoming(
-    delivery: Delivery, source: str, stage: str | None
-) -> Incoming[TaskEnvelope] | Incoming[WorkflowEnvelope]:
-    if stage is None:
-        return read_delivery(delivery, TaskEnvelope, place=source)
-    return read_delivery(delivery, WorkflowEnvelope, place=stage)
 
 
 def _letter_id(incoming: Incoming[TaskEnvelope] | Incoming[WorkflowEnvelope], *, place: str) -> MessageId:

@@ -71,7 +71,7 @@ class FactConsumer(Service):
         self._client = rabbitmq
         self._queues = queues
         self._sink = sink
-        self._drain_seconds = drain_seconds
+        self.drain_seconds = drain_seconds
         self._pause_seconds = _PAUSE_SECONDS
 
     @abc.abstractmethod
@@ -114,7 +114,7 @@ class FactConsumer(Service):
 
     async def _cut_off(self, scope: anyio.CancelScope) -> None:
         """When the drain deadline has passed, go: with their channels, what is unsettled goes back."""
-        await anyio.sleep(self._drain_seconds)
+        await anyio.sleep(self.drain_seconds)
         scope.cancel()
 
     async def _record_all(self, to_record: MemoryObjectReceiveStream[Delivery]) -> None:

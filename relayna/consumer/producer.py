@@ -52,14 +52,15 @@ class Producer:
     def _tell(self, publication: ProducerPublication, at: Instant) -> None:
         if self._sink is None:
             return
-        envelope = publication.envelope
-        said = Envelope(
-            event_id=publication.event_id,
-            timestamp=at,
-            task_id=envelope.task_id,
-            parent_task_id=envelope.parent_task_id,
-            session_id=envelope.session_id,
-            correlation_id=envelope.correlation_id,
-            producer=self._name,
-        )
-        self._sink.record(Event(envelope=said, body=publication.fact), topology_kind=self._topology_kind)
+        for fact in publication.facts:
+            envelope = fact.envelope
+            said = Envelope(
+                event_id=fact.event_id,
+                timestamp=at,
+                task_id=envelope.task_id,
+                parent_task_id=envelope.parent_task_id,
+                session_id=envelope.session_id,
+                correlation_id=envelope.correlation_id,
+                producer=self._name,
+            )
+            self._sink.record(Event(envelope=said, body=fact.body), topology_kind=self._topology_kind)

@@ -1,7 +1,7 @@
 """A message of a producer on its way out, and many of them at once.
 
-Owns how an envelope, its headers and the fact of its publishing go together. Connects to nothing and decides
-no ids: `client.py` does.
+Owns how envelopes, headers and the facts of their publishing go together. Connects to nothing and decides no
+ids: `client.py` does.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ from typing import Any, Final
 import anyio
 from msgspec import Struct
 
+from relayna.consumer.batch_request import BatchRequest
 from relayna.consumer.broker import Message
 from relayna.consumer.messages.causal_headers import CausalHeaders
-from relayna.consumer.messages.envelopes import StatusEnvelope, TaskEnvelope, WorkflowEnvelope, encode_body
+from relayna.consumer.messages.envelope_codec import EnvelopeCodec
+from relayna.consumer.messages.envelopes import StatusEnvelope, TaskEnvelope, WorkflowEnvelope
+from relayna.consumer.messages.incoming import batched_message_id
 from relayna.consumer.messages.outgoing import build_message
 from relayna.consumer.task_request import TaskRequest
 from relayna.errors import BrokerError
@@ -22,78 +25,123 @@ from relayna.events import Body, TaskPublished
 from relayna.ids import EventId, MessageId, message_event_id
 from relayna.topologies import Route
 
-__all__ = ["ProducerPublication", "publication_of", "publish_all", "task_publication"]
+__all__ = ["ProducerPublication", "Publications", "ToldFact", "publish_all"]
 
 _AT_ONCE: Final = 64
 """As many as a RabbitMQBroker publishes at a time: more would wait, and their confirm timeouts run."""
 
 
+class ToldFact(Struct, frozen=True, kw_only=True):
+    """What is told of an envelope, once the message that holds it is confirmed."""
+
+    envelope: TaskEnvelope | StatusEnvelope | WorkflowEnvelope
+    event_id: EventId
+    body: Body
+
+
 class ProducerPublication(Struct, frozen=True, kw_only=True):
     """What is sent, where to, and what is told of it once it is confirmed."""
 
-    envelope: TaskEnvelope | StatusEnvelope | WorkflowEnvelope
     route: Route
     message_id: MessageId
-    event_id: EventId
-    fact: Body
     message: Message
+    facts: tuple[ToldFact, ...]
 
 
-def publication_of(
-    envelope: TaskEnvelope | StatusEnvelope | WorkflowEnvelope,
-    route: Route,
-    message_id: MessageId,
-    fact: Body,
-    *,
-    kind: str,
-    told: bool,
-    repeated: bool = False,
-    priority: int | None = None,
-    headers: Mapping[str, Any] | None = None,  # Any: AMQP header values
-) -> ProducerPublication:
-    """Put it together. Raises `TypeError` for payloads that JSON cannot hold."""
-    event_id = message_event_id(message_id, kind)
-    causal = CausalHeaders(
-        cause=event_id if told else None,
-        task_id=envelope.task_id,
-        session_id=envelope.session_id,
-        parent_task_id=envelope.parent_task_id,
+class Publications:
+    """Puts a producer's messages together; one that is not `told` of names no cause."""
+
+    def __init__(self, envelopes: EnvelopeCodec, *, told: bool) -> None:
+        self._envelopes = envelopes
+        self._told = told
+
+    def of(
+        self,
+        envelope: TaskEnvelope | StatusEnvelope | WorkflowEnvelope,
+        route: Route,
+        message_id: MessageId,
+        fact: Body,
+        *,
+        kind: str,
+        repeated: bool = False,
+        priority: int | None = None,
+        headers: Mapping[str, Any] | None = None,  # Any: AMQP header values
+    ) -> ProducerPublication:
+        """One envelope and its fact. Raises `TypeError` for payloads that JSON cannot hold."""
+        told = ToldFact(envelope=envelope, event_id=message_event_id(message_id, kind), body=fact)
+        causal = CausalHeaders(
+            cause=told.event_id if self._told else None,
+            task_id=envelope.task_id,
+            session_id=envelope.session_id,
+            parent_task_id=envelope.parent_task_id,
+            message_id=message_id,
+            stage=getattr(envelope, "stage", None),
+            repeated=repeated,
+        )
+        message = build_message(
+            self._envelopes.encode(envelope),
+            causal,
+            correlation_id=envelope.correlation_id,
+            user_headers=headers,
+            priority=priority,
+        )
+        return ProducerPublication(route=route, message_id=message_id, message=message, facts=(told,))
+
+    def task(self, request: TaskRequest, route: Route, message_id: MessageId) -> ProducerPublication:
+        """A task by itself. Raises `TypeError` for payloads that JSON cannot hold."""
+        return self.of(
+            request.envelope(),
+            route,
+            message_id,
+            _task_published(message_id, request.task_type, route),
+            kind="published",
+            repeated=request.message_id is not None,
+            priority=request.priority,
+            headers=request.headers,
+        )
+
+    def batch(
+        self, request: BatchRequest, route: Route, message_id: MessageId, *, repeated: bool
+    ) -> ProducerPublication:
+        """Many tasks in one message, each told of by itself, under the id of the message that it will get.
+
+        Raises `TypeError` for payloads that JSON cannot hold.
+        """
+        envelope = request.envelope()
+        facts = tuple(
+            _batched_fact(task, route, batched_message_id(message_id, ordinal), request.batch_id)
+            for ordinal, task in enumerate(envelope.tasks)
+        )
+        causal = CausalHeaders(
+            cause=facts[0].event_id if self._told else None,
+            message_id=message_id,
+            repeated=repeated,
+            batch_id=request.batch_id,
+        )
+        message = build_message(
+            self._envelopes.encode(envelope),
+            causal,
+            correlation_id=envelope.correlation_id,
+            user_headers=request.headers,
+            priority=request.priority,
+        )
+        return ProducerPublication(route=route, message_id=message_id, message=message, facts=facts)
+
+
+def _batched_fact(task: TaskEnvelope, route: Route, message_id: MessageId, batch_id: str) -> ToldFact:
+    fact = _task_published(message_id, task.task_type, route, batch_id)
+    return ToldFact(envelope=task, event_id=message_event_id(message_id, "published"), body=fact)
+
+
+def _task_published(
+    message_id: MessageId, task_type: str | None, route: Route, batch_id: str | None = None
+) -> TaskPublished:
+    return TaskPublished(
         message_id=message_id,
-        stage=getattr(envelope, "stage", None),
-        repeated=repeated,
-    )
-    message = build_message(
-        encode_body(envelope),
-        causal,
-        correlation_id=envelope.correlation_id,
-        user_headers=headers,
-        priority=priority,
-    )
-    return ProducerPublication(
-        envelope=envelope, route=route, message_id=message_id, event_id=event_id, fact=fact, message=message
-    )
-
-
-def task_publication(
-    request: TaskRequest, route: Route, message_id: MessageId, *, told: bool
-) -> ProducerPublication:
-    """Put a task together. Raises `TypeError` for payloads that JSON cannot hold."""
-    fact = TaskPublished(
-        message_id=message_id,
-        task_type=request.task_type,
+        task_type=task_type,
         exchange=route.exchange,
         routing_key=route.routing_key,
-    )
-    return publication_of(
-        request.envelope(),
-        route,
-        message_id,
-        fact,
-        kind="published",
-        told=told,
-        repeated=request.message_id is not None,
-        priority=request.priority,
-        headers=request.headers,
+        batch_id=batch_id,
     )
 
 

@@ -21,6 +21,9 @@ _log: Final = logging.getLogger("relayna.consumer")
 class Service(abc.ABC):
     """`run()` goes on until `stop()` or until it is cancelled; either way it drains before it returns."""
 
+    drain_seconds: float
+    """How long that may take; asked when it begins, so it can be shortened until then."""
+
     def __init__(self) -> None:
         self._stopping = anyio.Event()
         self._started = False

@@ -41,7 +41,7 @@ class StatusHub(FactConsumer):
         """The status as an event. Raises `MalformedMessage`."""
         message = delivery.message
         headers = read_headers(message.headers)
-        status, said_at = read_status(message.body)
+        status, said_at = read_status(self._client.envelopes.plain(message.body))
         message_id = headers.message_id or _foreign_message_id(message.message_id, status.task_id)
         event_id = message_event_id(message_id or _digest(message.body), "status")
         envelope = Envelope(

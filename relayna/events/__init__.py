@@ -8,7 +8,7 @@ from relayna.events.aggregation import (
     AggregationRetryScheduled,
 )
 from relayna.events.codec import Frame, decode_frame, encode_event, encode_frame
-from relayna.events.dead_letter import DeadLetterRecorded, DeadLetterReplayed
+from relayna.events.dead_letter import DeadLetterRecorded, DeadLetterReplayClaimed, DeadLetterReplayed
 from relayna.events.envelope import Envelope, Event, RecordedEvent
 from relayna.events.lineage import ChildFinished, ChildRegistered
 from relayna.events.loss import EventsLost
@@ -48,6 +48,7 @@ __all__ = [
     "ConsumerDeadLetterPublished",
     "ConsumerRetryScheduled",
     "DeadLetterRecorded",
+    "DeadLetterReplayClaimed",
     "DeadLetterReplayed",
     "DeliveryRepeated",
     "EVENT_TYPES",

@@ -31,6 +31,8 @@ class AggregationMessageReceived(Struct, frozen=True, array_like=True, kw_only=T
     delivery_tag: int | None = None
     delivery_count: int | None = None
     redelivered: bool = False
+    repeated: bool = False
+    """A copy of its message may lie in a queue beside it."""
 
 
 class AggregationHandlerFailed(Struct, frozen=True, array_like=True, kw_only=True, gc=False):

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from relayna.ids import MessageId
 
-__all__ = ["DeadLetterRecorded", "DeadLetterReplayed"]
+__all__ = ["DeadLetterRecorded", "DeadLetterReplayClaimed", "DeadLetterReplayed"]
 
 
 class DeadLetterRecorded(Struct, frozen=True, array_like=True, kw_only=True, gc=False):
@@ -41,3 +41,18 @@ class DeadLetterReplayed(Struct, frozen=True, array_like=True, kw_only=True, gc=
     routing_key: str | None = None
     message_id: MessageId | None = None
     replayed_by: str | None = None
+
+
+class DeadLetterReplayClaimed(Struct, frozen=True, array_like=True, kw_only=True, gc=False):
+    """Somebody is about to send a dead letter again; of several claims the log's order says whose holds."""
+
+    dead_letter_id: str
+    replay_count: int = 1
+    claim_id: str | None = None
+    """Of this one request: two claims of one process are two."""
+    claimed_by: str | None = None
+    """Who asked for the replay."""
+    holds_ms: int = 0
+    """Milliseconds by the store's clock after which a later claim takes it over."""
+    withdrawn: bool = False
+    """The claimant ended it: nothing was published."""

@@ -33,6 +33,7 @@ class TaskPublished(Struct, frozen=True, array_like=True, kw_only=True, gc=False
     exchange: str | None = None
     routing_key: str | None = None
     meta: dict[str, Any] | None = None  # Any: the user's own JSON object
+    batch_id: str | None = None
 
 
 class TaskMessageReceived(Struct, frozen=True, array_like=True, kw_only=True, gc=False):
@@ -48,6 +49,9 @@ class TaskMessageReceived(Struct, frozen=True, array_like=True, kw_only=True, gc
     delivery_tag: int | None = None
     delivery_count: int | None = None
     redelivered: bool = False
+    batch_id: str | None = None
+    repeated: bool = False
+    """A copy of its message may lie in a queue beside it."""
 
 
 class TaskHandlerFailed(Struct, frozen=True, array_like=True, kw_only=True, gc=False):

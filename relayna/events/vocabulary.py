@@ -16,7 +16,7 @@ from relayna.events.aggregation import (
     AggregationMessageReceived,
     AggregationRetryScheduled,
 )
-from relayna.events.dead_letter import DeadLetterRecorded, DeadLetterReplayed
+from relayna.events.dead_letter import DeadLetterRecorded, DeadLetterReplayClaimed, DeadLetterReplayed
 from relayna.events.lineage import ChildFinished, ChildRegistered
 from relayna.events.loss import EventsLost
 from relayna.events.opaque import Opaque
@@ -68,6 +68,7 @@ Body: TypeAlias = (
     | StatusPublished
     | DeadLetterRecorded
     | DeadLetterReplayed
+    | DeadLetterReplayClaimed
     | EventsLost
     | ChildRegistered
     | ChildFinished
@@ -97,6 +98,7 @@ EVENT_TYPES: Final[tuple[tuple[type[Struct], int], ...]] = (
     (StatusPublished, 1),
     (DeadLetterRecorded, 1),
     (DeadLetterReplayed, 1),
+    (DeadLetterReplayClaimed, 1),
     (EventsLost, 1),
     (ChildRegistered, 1),
     (ChildFinished, 1),

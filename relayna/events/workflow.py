@@ -39,6 +39,8 @@ class WorkflowMessageReceived(Struct, frozen=True, array_like=True, kw_only=True
     delivery_tag: int | None = None
     delivery_count: int | None = None
     redelivered: bool = False
+    repeated: bool = False
+    """A copy of its message may lie in a queue beside it."""
 
 
 class WorkflowStageAcked(Struct, frozen=True, array_like=True, kw_only=True, gc=False):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from relayna.errors import DeadLetterNotFound
 from relayna.observability.builder import Histories, build_execution_graph
 from relayna.observability.dead_letter_replayer import DeadLetterReplayer, ReplayOutcome, ReplayResult
-from relayna.observability.dead_letter_service import DLQService, DLQStore, RedisDLQStore
+from relayna.observability.dead_letter_service import DLQService
+from relayna.observability.dead_letter_store import DLQStore, RedisDLQStore
 from relayna.observability.graph_service import ExecutionGraphService
 from relayna.observability.mermaid import execution_graph_mermaid
 from relayna.observability.stores import (
@@ -18,6 +19,7 @@ from relayna.observability.stores import (
     make_redis_observation_sink,
 )
 from relayna.observability.terminal import print_graph_table, print_graph_tree
+from relayna.observability.tracing import OpenTelemetrySpans
 from relayna.observability.view import ExecutionView, build_execution_view
 from relayna.projections.graph import (
     ExecutionGraph,
@@ -37,6 +39,8 @@ __all__ = [
     # views over the streams
     "DLQService", "DLQStore", "DeadLetterNotFound", "ObservationStore", "PlainRecord", "RedisDLQStore",
     "RedisObservationStore", "RedisStatusStore", "StatusStore", "StreamView", "make_redis_observation_sink",
+    # spans
+    "OpenTelemetrySpans",
     # replays of dead letters
     "DeadLetterReplayer", "ReplayOutcome", "ReplayPlan", "ReplayResult",
 ]  # fmt: skip

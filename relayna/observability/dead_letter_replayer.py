@@ -23,9 +23,11 @@ class ReplayOutcome(enum.Enum):
     REFUSED = "refused"
     """The plan speaks against it; nothing was published."""
     UNKNOWN = "unknown"
-    """The broker did not confirm: it may have the message. Replaying again repeats the same copy."""
+    """The broker did not confirm: it may have the message. Once the claim has run out, replaying again repeats
+    the same copy."""
     UNMARKED = "unmarked"
-    """The broker has the message, and the log may not say so. Replaying again repeats the same copy."""
+    """The broker has the message, and the log may not say so. Once the claim has run out, replaying again repeats
+    the same copy; once an attempt at it is recorded, it only says so."""
 
 
 class ReplayResult(Struct, frozen=True, kw_only=True):

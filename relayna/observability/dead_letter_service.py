@@ -2,91 +2,46 @@
 
 Owns the list, the detail, and the order of a replay's steps. What a replay would be is decided in
 `projections/replay_plan.py`. A letter is what its records say together; its queue is not asked.
+
+A replay is claimed, published, marked, in this order (docs/decisions/0009). Whoever dies on the way leaves:
+
+| after | the log has | the queue has | the next replay |
+|---|---|---|---|
+| nothing | nothing | nothing | is as the first |
+| the claim | a claim | nothing | is refused until the claim has run out, then publishes the copy |
+| the publish | a claim | the copy | is the same; once an attempt at the copy is recorded, it only marks |
+| the mark | a claim and a mark | the copy | is refused: `in_flight`, later `handled` or `dead_again` |
+
+A copy that is published again carries the same ids and says that it may be repeated, so that consumers handle one.
 """
 
 from __future__ import annotations
 
+import logging
+from typing import Final
 from weakref import WeakValueDictionary
 
 import anyio
 
-from relayna.clock import Clock
 from relayna.consumer.broker import Broker
 from relayna.consumer.messages.causal_headers import read_headers
 from relayna.consumer.messages.replayed import replayed_message
-from relayna.errors import DeadLetterNotFound, InvalidSetting, OutcomeUnknown, StoreError
-from relayna.events import DeadLetterRecorded, DeadLetterReplayed, Envelope, Event, RecordedEvent
-from relayna.events.sanitise import storable_text
+from relayna.errors import BrokerError, DeadLetterNotFound, InvalidSetting, OutcomeUnknown, StoreError
+from relayna.events import DeadLetterReplayed
 from relayna.ids import TaskId
 from relayna.instants import Instant
+from relayna.mint import Mint, RandomMint
 from relayna.observability.dead_letter_replayer import ReplayOutcome, ReplayResult
-from relayna.observability.stores import DEFAULT_HISTORY_MAXLEN, PlainRecord, StreamView
+from relayna.observability.dead_letter_store import DLQStore
+from relayna.observability.stores import PlainRecord
 from relayna.projections.replay_history import find_letter
 from relayna.projections.replay_plan import DEFAULT_SAME_FAILURE_LIMIT, ReplayPlan, plan_replay
-from relayna.streams import DEFAULT_PREFIX, DEFAULT_SHARD_COUNT, DEFAULT_TENANT
-from relayna.streams.log import DEFAULT_RETENTION_SECONDS
-from relayna.streams.redis import RedisLog, RedisSource
 
-__all__ = ["DLQService", "DLQStore", "RedisDLQStore"]
+__all__ = ["DLQService"]
 
-
-class DLQStore(StreamView):
-    """A task's dead letters and their replays."""
-
-    shows = (DeadLetterRecorded, DeadLetterReplayed)
-
-    async def get_events(self, task_id: str) -> list[RecordedEvent]:
-        """All that the task's stream holds, in the log's order, whatever this view shows. Raises `StoreError`."""
-        return (await self._read(task_id)).events
-
-    async def add_replay(
-        self, plan: ReplayPlan, *, timestamp: Instant, replayed_by: str | None = None
-    ) -> None:
-        """Record that the plan was carried out; said twice, it is one fact. Raises `StoreError`.
-
-        Returns when the store has acknowledged it.
-        """
-        if plan.event_id is None or plan.target is None:
-            raise InvalidSetting("plan", "argument", "a plan without a target was not carried out")
-        envelope = Envelope(
-            event_id=plan.event_id,
-            timestamp=timestamp,
-            task_id=plan.task_id,
-            cause=plan.letter_event_id,
-            parent_task_id=plan.parent_task_id,
-            session_id=plan.session_id,
-            correlation_id=plan.correlation_id,
-        )
-        body = DeadLetterReplayed(
-            dead_letter_id=plan.dead_letter_id,
-            replay_count=plan.replay_count,
-            exchange=plan.target.exchange,
-            routing_key=plan.target.routing_key,
-            message_id=plan.message_id,
-            replayed_by=None if replayed_by is None else storable_text(replayed_by),
-        )
-        await self._append(Event(envelope=envelope, body=body))
-
-
-class RedisDLQStore(DLQStore):
-    """The dead-letter view of a Redis or Valkey; `redis` is a URL, or a client whose settings are borrowed."""
-
-    def __init__(
-        self,
-        redis: RedisSource,
-        *,
-        prefix: str = DEFAULT_PREFIX,
-        ttl_seconds: int = DEFAULT_RETENTION_SECONDS,
-        history_maxlen: int = DEFAULT_HISTORY_MAXLEN,
-        tenant: str = DEFAULT_TENANT,
-        shard_count: int = DEFAULT_SHARD_COUNT,
-        clock: Clock | None = None,
-    ) -> None:
-        """Connects to nothing yet. Raises `InvalidSetting`."""
-        log = RedisLog(redis, prefix=prefix, shard_count=shard_count, retention_seconds=ttl_seconds)
-        super().__init__(
-            log, tenant=tenant, ttl_seconds=ttl_seconds, history_maxlen=history_maxlen, clock=clock
-        )
+_log: Final = logging.getLogger("relayna.observability")
+_CLAIM_MARGIN_SECONDS: Final = 50.0
+"""For what a claimant does beside waiting for a confirm: connecting, and reading and writing the log."""
 
 
 class DLQService:
@@ -99,11 +54,23 @@ class DLQService:
         broker: Broker | None = None,
         confirm_timeout: float = 10.0,
         same_failure_limit: int = DEFAULT_SAME_FAILURE_LIMIT,
+        claim_seconds: float | None = None,
+        mint: Mint | None = None,
     ) -> None:
-        """`confirm_timeout` is in seconds; `same_failure_limit` is explained in `plan_replay`."""
+        """`confirm_timeout` is in seconds; `same_failure_limit` is explained in `plan_replay`.
+
+        For `claim_seconds` after it claimed a replay, nobody else replays that letter: 50 s longer than the
+        confirm may take, unless given. Raises `InvalidSetting` when it is negative.
+        """
+        if claim_seconds is not None and claim_seconds < 0:
+            raise InvalidSetting("claim_seconds", "argument", f"{claim_seconds} must be at least 0")
         self._store = store
         self._broker = broker
+        self._mint = mint or RandomMint()
         self._confirm_timeout = confirm_timeout
+        self._claim_seconds = (
+            confirm_timeout + _CLAIM_MARGIN_SECONDS if claim_seconds is None else claim_seconds
+        )
         self._same_failure_limit = same_failure_limit
         self._turns: WeakValueDictionary[tuple[str, str], anyio.Lock] = WeakValueDictionary()
 
@@ -116,7 +83,8 @@ class DLQService:
             if record["event_type"] == DeadLetterReplayed.__name__:
                 replays.setdefault(letter_id, set()).add(record["replay_count"])
             else:
-                letters.setdefault(letter_id, record)
+                # Its worker and the recorder may both have told of it; each knows what the other does not.
+                letters[letter_id] = {**record, **letters.get(letter_id, {})}
         return [
             {**record, "replay_count": len(replays.get(letter_id, ()))}
             for letter_id, record in letters.items()
@@ -134,6 +102,11 @@ class DLQService:
 
         `force` leaves out the guards against a second copy beside a first, and against loops.
         """
+        return await self._plan(task_id, dead_letter_id, force=force)
+
+    async def _plan(
+        self, task_id: str, dead_letter_id: str, *, force: bool, claim_id: str | None = None
+    ) -> ReplayPlan:
         events = await self._store.get_events(task_id)
         found = find_letter(events, dead_letter_id)
         return plan_replay(
@@ -143,35 +116,59 @@ class DLQService:
             own_replay_count=read_headers(found[1].headers or {}).replay_count if found else 0,
             same_failure_limit=self._same_failure_limit,
             force=force,
+            now=self._store.clock.now(),
+            claim_id=claim_id,
         )
 
     async def replay(
         self, task_id: str, dead_letter_id: str, *, force: bool = False, replayed_by: str | None = None
     ) -> ReplayResult:
-        """Publish the letter again with a confirm, then record that, unless the plan refuses.
+        """Claim the replay, publish the letter again with a confirm, then record that, unless the plan refuses.
 
-        In this order, for a replay that is recorded and was never published would be a letter lost. Whoever
-        dies in between leaves a copy that the log does not know of: the next replay repeats that very copy.
-        So do programs that replay a letter at the same moment. A consumer handles one of the copies and
-        asks the log before each; only when two consumer processes begin one each at the same moment does
-        neither know of the other. Raises `StoreError` when the plan cannot be made, and
-        `BrokerError` when nothing was published; `InvalidSetting` without a broker.
+        Of those who replay a letter at the same moment one publishes, and the others are refused. Raises
+        `StoreError` when the plan or the claim cannot be made, and `BrokerError`; in both cases nothing was
+        published. `InvalidSetting` without a broker.
         """
         if self._broker is None:
             raise InvalidSetting("broker", "argument", "replaying needs one; give DLQService a broker")
         async with self._turn(task_id, dead_letter_id):
-            plan = await self.plan(task_id, dead_letter_id, force=force)
+            plan, claim_id = await self._claimed(task_id, dead_letter_id, force, replayed_by)
             if not plan.allowed or plan.target is None:
                 return ReplayResult(outcome=ReplayOutcome.REFUSED, plan=plan, problem=_reasons(plan))
             # Taken before: whoever gets the message may be quicker than its confirm, and no effect may seem
             # to come before its cause.
             timestamp = plan.published_by or self._store.clock.now()
-            if plan.published_by is None:
+            if plan.published_by is None and claim_id is not None:
                 try:
                     await self._publish(self._broker, plan, plan.target.exchange, plan.target.routing_key)
                 except OutcomeUnknown as error:
                     return ReplayResult(outcome=ReplayOutcome.UNKNOWN, plan=plan, problem=str(error))
+                except BrokerError:
+                    await self._withdraw(plan, claim_id)
+                    raise
             return await self._mark(plan, timestamp, replayed_by)
+
+    async def _claimed(
+        self, task_id: str, dead_letter_id: str, force: bool, claimed_by: str | None
+    ) -> tuple[ReplayPlan, str | None]:
+        """The plan as it is once the replay is claimed, and the claim, when there is anything to claim."""
+        before = await self._plan(task_id, dead_letter_id, force=force)
+        if not before.allowed or before.published_by is not None:
+            return before, None
+        claim_id = self._mint.message_id()
+        await self._store.add_claim(
+            before, claim_id, holds_seconds=self._claim_seconds, claimed_by=claimed_by
+        )
+        plan = await self._plan(task_id, dead_letter_id, force=force, claim_id=claim_id)
+        if plan.reasons and not any(note.code == "claimed" for note in plan.reasons):
+            await self._withdraw(before, claim_id)  # meanwhile something else speaks against it
+        return plan, claim_id
+
+    async def _withdraw(self, plan: ReplayPlan, claim_id: str) -> None:
+        try:
+            await self._store.add_claim(plan, claim_id, holds_seconds=0, withdrawn=True)
+        except StoreError as error:
+            _log.warning("The claim to replay %s runs out by itself: %s", plan.dead_letter_id, error)
 
     def _turn(self, task_id: str, dead_letter_id: str) -> anyio.Lock:
         """Two requests of this process for one letter: the second sees what the first has done."""

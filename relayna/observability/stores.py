@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final, Self, TypeAlias
 from relayna.clock import Clock, SystemClock
 from relayna.events import (
     DeadLetterRecorded,
+    DeadLetterReplayClaimed,
     DeadLetterReplayed,
     Envelope,
     Event,
@@ -47,6 +48,8 @@ __all__ = [
 ]  # fmt: skip
 
 PlainRecord: TypeAlias = dict[str, Any]
+
+_DEAD_LETTERS: Final = (DeadLetterRecorded, DeadLetterReplayed, DeadLetterReplayClaimed)
 """An event as a dictionary of JSON values (docs/events.md). Any: JSON values."""
 
 DEFAULT_HISTORY_MAXLEN: Final = 500
@@ -120,9 +123,7 @@ class ObservationStore(StreamView):
     """What workers observed: every event but stored statuses and dead letters."""
 
     shows = tuple(
-        event_type
-        for event_type, _ in EVENT_TYPES
-        if event_type not in (StatusPublished, DeadLetterRecorded, DeadLetterReplayed)
+        event_type for event_type, _ in EVENT_TYPES if event_type not in (StatusPublished, *_DEAD_LETTERS)
     )
 
 

@@ -26,7 +26,7 @@ __all__ = ["attempt_state", "draw_attempts"]
 
 _DELIVERY_ANNOTATIONS: Final[tuple[str, ...]] = (
     "queue_name", "consumer_name", "task_type", "stage", "origin_stage", "shard", "message_id", "routing_key",
-    "retry_attempt", "delivery_count",
+    "retry_attempt", "delivery_count", "batch_id",
 )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from relayna.events import (
     ChildFinished,
     ChildRegistered,
     DeadLetterRecorded,
+    DeadLetterReplayClaimed,
     DeadLetterReplayed,
     DeliveryRepeated,
     EventsLost,
@@ -36,7 +37,8 @@ Ranges: TypeAlias = list[tuple[int, int]]
 _LONGEST_SEQ: Final = 19
 """Digits of a number that fits in 64 bits; longer ones are no numbers of ours."""
 
-_NOT_OBSERVATIONS: Final = (StatusPublished, DeadLetterRecorded, DeadLetterReplayed, Opaque, ChildFinished)
+_DEAD_LETTERS: Final = (DeadLetterRecorded, DeadLetterReplayed, DeadLetterReplayClaimed)
+_NOT_OBSERVATIONS: Final = (StatusPublished, *_DEAD_LETTERS, Opaque, ChildFinished)
 _FROM_OUTSIDE: Final = (*_NOT_OBSERVATIONS, ChildRegistered, DeliveryRepeated, EventsLost)
 """Others may tell them in a stream whose own beginning is gone."""
 

@@ -1,4 +1,4 @@
-"""What the records of a task say of one dead letter: its message's attempts, and its replays so far.
+"""What the records of a task say of one dead letter: its message's attempts, its replays so far, and the claims to one.
 
 Owns who belongs to the letter's message, and what became of each of its copies. Judges nothing:
 `replay_plan.py` does. Pure; never raises on data.
@@ -29,6 +29,7 @@ from relayna.events.vocabulary import (
 from relayna.ids import AttemptId, EventId, MessageId, replay_event_id
 from relayna.instants import Instant
 from relayna.projections.fact_ids import cause_of, is_copy
+from relayna.projections.replay_claims import ReplayClaim, claim_of
 
 __all__ = ["LARGEST_COUNT", "Fate", "ReplayHistory", "find_letter", "read_replay_history"]
 
@@ -78,6 +79,8 @@ class ReplayHistory(Struct, kw_only=True):
     replays: int = 0
     """How often the message was replayed, by any of them."""
     copies: dict[AttemptId, _Copy] = field(default_factory=dict)
+    claims: list[ReplayClaim] = field(default_factory=list)
+    """To replays of these letters, in the log's order."""
     ends: dict[AttemptId, Fate] = field(default_factory=dict)
     """How attempts ended that ended their message; a retry or a release does not."""
 
@@ -129,6 +132,8 @@ def read_replay_history(events: Iterable[RecordedEvent], dead_letter_id: str) ->
         else:
             _take_attempt(history, event)
     history.letters = list(letters.values())
+    # Of the same message in another queue, a replay is another matter.
+    history.claims = [claim for claim in map(claim_of, events) if claim and claim.dead_letter_id in letters]
     history.replays = len(marks)
     history.counts = {count for letter_id, count in marks if letter_id == dead_letter_id}
     history.taken = {count for _, count in marks if 0 < count < LARGEST_COUNT}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from itertools import takewhile
 from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct, field
@@ -15,6 +16,7 @@ from msgspec.structs import replace
 from relayna.events import DeadLetterRecorded, RecordedEvent
 from relayna.ids import EventId, MessageId, SessionId, TaskId, replay_event_id
 from relayna.instants import Instant
+from relayna.projections.replay_claims import holder_of
 from relayna.projections.replay_history import LARGEST_COUNT, Fate, ReplayHistory, read_replay_history
 
 __all__ = [
@@ -35,13 +37,14 @@ ReplayReason: TypeAlias = Literal[
     "body_cut",  # the record has only the beginning of the body
     "no_target",  # nobody recorded which queue it came from
     "headers_cut",  # the user's headers were too large to be kept
+    "claimed",  # somebody else is replaying it at this moment
     "in_flight",  # a replay is recorded and is not known to have ended
     "handled",  # the message was handled to its end after it had been given up
     "dead_again",  # its replay was given up as well: that letter is the one to replay
     "same_failure",  # replayed again and again, and it died of the same each time
 ]
-_NEVER: Final = frozenset({"not_found", "no_body", "body_cut", "no_target"})
-"""No force can help these: there is nothing to send, or nowhere to send it."""
+_NEVER: Final = frozenset({"not_found", "no_body", "body_cut", "no_target", "claimed"})
+"""No force can help these: there is nothing to send, or nowhere to send it, or somebody else sends it."""
 
 _STANDS_FOR_LOST: Final = ("[redacted", "[cut:")
 _CUT_MAP: Final = "relayna.cut"
@@ -104,11 +107,14 @@ def plan_replay(
     own_replay_count: int = 0,
     same_failure_limit: int = DEFAULT_SAME_FAILURE_LIMIT,
     force: bool = False,
+    now: Instant | None = None,
+    claim_id: str | None = None,
 ) -> ReplayPlan:
     """Decide from what the task's stream holds, in the log's order. Never raises.
 
     `own_replay_count` is what the dead letter's headers say. `force` leaves out every reason that is only
-    a guard: against a second copy beside a first, and against loops.
+    a guard: against a second copy beside a first, and against loops. Before a claim is made, `now` says whether
+    another's has run out (without it, none has); afterwards `claim_id` asks whether that claim holds.
     """
     history = read_replay_history(events, dead_letter_id)
     if history is None:
@@ -119,11 +125,13 @@ def plan_replay(
     against = _content_reasons(history.letter) + _guards(plan, history, own_replay_count, same_failure_limit)
     standing = tuple(note for note in against if not force or note.code in _NEVER)
     overruled = tuple(note for note in against if note not in standing)
+    if not standing and plan.published_by is None:
+        standing = tuple(_claim_reasons(history, count, now, claim_id))
     return replace(
         plan,
         allowed=not standing,
         reasons=standing,
-        warnings=(*overruled, *_warnings(plan, history, same_failure_limit)),
+        warnings=(*overruled, *_warnings(plan, history, same_failure_limit, claim_id)),
     )
 
 
@@ -187,6 +195,22 @@ def _guards(
     return []
 
 
+def _claim_reasons(
+    history: ReplayHistory, count: int, now: Instant | None, claim_id: str | None
+) -> list[PlanNote]:
+    holder = holder_of(history.claims, count)
+    if claim_id is not None:
+        held = holder is not None and holder.claim_id == claim_id
+        return [] if held else [_note("claimed", "somebody else replays it at this moment")]
+    if holder is None:
+        return []
+    left_ms = holder.holds_ms if now is None else holder.runs_out_in_ms(now // 1000)
+    if left_ms is None:
+        return []
+    who = f"{holder.claimed_by!r} replays it" if holder.claimed_by else "somebody replays it"
+    return [_note("claimed", f"{who} at this moment; the claim to that runs out in {left_ms / 1000:.0f} s")]
+
+
 def _after_replay(history: ReplayHistory, count: int) -> PlanNote:
     match history.fate(count):
         case Fate.WAITING:
@@ -222,11 +246,25 @@ def _is_lost(name: str, value: object) -> bool:
     return name == _CUT_MAP or (isinstance(value, str) and value.startswith(_STANDS_FOR_LOST))
 
 
-def _warnings(plan: ReplayPlan, history: ReplayHistory, same_failure_limit: int) -> list[PlanNote]:
+def _left_open(history: ReplayHistory, count: int, claim_id: str | None) -> bool:
+    """Whether somebody claimed this replay before, and never said how it went."""
+    before = takewhile(lambda claim: claim_id is None or claim.claim_id != claim_id, history.claims)
+    return holder_of(before, count) is not None
+
+
+def _warnings(
+    plan: ReplayPlan, history: ReplayHistory, same_failure_limit: int, claim_id: str | None
+) -> list[PlanNote]:
     notes = []
     if plan.published_by is not None:
         notes.append(
             PlanNote("unmarked", "its message was published before; only the record of that is missing")
+        )
+    elif _left_open(history, plan.replay_count, claim_id):
+        notes.append(
+            PlanNote(
+                "claimed_before", "somebody claimed this replay and did not say how it went; it may be sent"
+            )
         )
     hidden = sorted((history.letter.headers or {}).keys() - plan.headers.keys() - {_CUT_MAP})
     if hidden:

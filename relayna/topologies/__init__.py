@@ -6,6 +6,7 @@ Owns the variants, what each asks of a broker, and where messages go. Pure: conn
 from __future__ import annotations
 
 from relayna.topologies.broker_setup import dead_letter_declarations, declarations, retry_declarations
+from relayna.topologies.contract_aliases import ContractAliasConfig
 from relayna.topologies.declarations import Binding, Declarations, Exchange, Queue
 from relayna.topologies.mermaid import topology_mermaid
 from relayna.topologies.naming import (
@@ -15,6 +16,7 @@ from relayna.topologies.naming import (
     retry_queue_name,
 )
 from relayna.topologies.registry import TOPOLOGIES
+from relayna.topologies.renamed import renamed
 from relayna.topologies.routed import RoutedTasksSharedStatusTopology
 from relayna.topologies.routes import (
     aggregation_queue,
@@ -63,6 +65,6 @@ __all__ = [
     "entry_route", "recorded_queues", "stage_named", "stage_route", "status_route", "task_route", "terminal_statuses",
     "topology_kind",
     # names and keys
-    "as_short_string", "dead_letter_queue_name", "dead_letter_record_queue_name", "retry_queue_name",
+    "ContractAliasConfig", "as_short_string", "dead_letter_queue_name", "dead_letter_record_queue_name", "renamed", "retry_queue_name",
     "topic_matches",
 ]  # fmt: skip

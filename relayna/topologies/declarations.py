@@ -60,3 +60,25 @@ class Declarations(Struct, frozen=True, kw_only=True):
             queues=tuple(dict.fromkeys(self.queues + other.queues)),
             bindings=tuple(dict.fromkeys(self.bindings + other.bindings)),
         )
+
+    def of_queue(self, name: str) -> Declarations:
+        """What of it the queue of this name needs to exist and to be reached."""
+        bindings = tuple(binding for binding in self.bindings if binding.queue == name)
+        reached_by = {binding.exchange for binding in bindings}
+        return Declarations(
+            exchanges=tuple(exchange for exchange in self.exchanges if exchange.name in reached_by),
+            queues=tuple(queue for queue in self.queues if queue.name == name),
+            bindings=bindings,
+        )
+
+    def without(self, other: Declarations) -> Declarations:
+        """What of it stays when queues and exchanges of those names are gone."""
+        queues = {queue.name for queue in other.queues}
+        exchanges = {exchange.name for exchange in other.exchanges}
+        return Declarations(
+            exchanges=tuple(one for one in self.exchanges if one.name not in exchanges),
+            queues=tuple(one for one in self.queues if one.name not in queues),
+            bindings=tuple(
+                one for one in self.bindings if one.queue not in queues and one.exchange not in exchanges
+            ),
+        )

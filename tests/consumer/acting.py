@@ -13,7 +13,7 @@ from relayna.events import RecordedEvent, TaskMessageReceived, TaskMessageReject
 
 __all__ = ["ACTING", "ACTS", "act", "check_books", "closings"]
 
-ACTING: Final = RetryPolicy(max_retries=2, delay_ms=1_000, non_retryable=(ValueError,))
+ACTING: Final = RetryPolicy(max_retries=2, delay_ms=1_000, jitter=0, non_retryable=(ValueError,))
 ACTS: Final = ("plain", "spawn", "retry", "dead", "again")
 """What tasks can be called; further letters after a dash make more of them."""
 

@@ -39,7 +39,7 @@ SHARED: Final = SharedTasksSharedStatusTopology(
     status_exchange="statuses",
     status_queue="statuses.all",
 )
-QUICK: Final = RetryPolicy(max_retries=2, delay_ms=1_000)
+QUICK: Final = RetryPolicy(max_retries=2, delay_ms=1_000, jitter=0)
 
 
 class TickingClock:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from msgspec import Struct
 
-from relayna.events.dead_letter import DeadLetterRecorded, DeadLetterReplayed
+from relayna.events.dead_letter import DeadLetterRecorded, DeadLetterReplayClaimed, DeadLetterReplayed
 
 STORED_ORDER: dict[type[Struct], str] = {
     DeadLetterRecorded: "dead_letter_id queue_name source_queue_name reason retry_attempt max_retries exception_type exception_message message_id stage headers content_type body body_size body_sha256",
     DeadLetterReplayed: "dead_letter_id replay_count exchange routing_key message_id replayed_by",
+    DeadLetterReplayClaimed: "dead_letter_id replay_count claim_id claimed_by holds_ms withdrawn",
 }
 
 

@@ -14,7 +14,7 @@ FRAMES = sorted(GOLDEN.glob("frame-*.msgpack"))
 
 
 def test_the_first_golden_frame_is_still_there() -> None:
-    assert FRAMES[:1] == [GOLDEN / "frame-v1.msgpack"]
+    assert GOLDEN / "frame-v1.msgpack" in FRAMES
 
 
 def test_every_event_type_and_version_has_its_golden_frame() -> None:

@@ -63,6 +63,7 @@ def test_a_plain_record_says_its_type_its_time_and_no_nulls() -> None:
         "retry_attempt": 0,
         "replay_count": 0,
         "redelivered": False,
+        "repeated": False,
     }
 
 

@@ -5,48 +5,39 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import anyio
 import pytest
 from consumer.bench import Bench, attempts, edges
-from consumer.faults import PUBLISH_FAULTS, NotingBroker
+from consumer.faults import PUBLISH_FAULTS
+from observability.mortal import Killed, Life, MortalBroker, MortalLog
 from streams.faulty_log import FaultyLog
 
-from relayna.clock import FrozenClock
-from relayna.consumer import MemoryBroker, Message, RetryPolicy, TaskConsumer, TaskContext, TaskEnvelope
-from relayna.errors import Disconnected, InvalidSetting, OutcomeUnknown, Unroutable
-from relayna.events import DeadLetterReplayed, TaskMessageReceived
-from relayna.observability import DLQService, ReplayOutcome
-from relayna.observability.dead_letter_service import DLQStore
+from relayna.clock import FrozenClock, SkewedClock
+from relayna.consumer import (
+    DeadLetterRecorder,
+    MemoryBroker,
+    RetryPolicy,
+    TaskConsumer,
+    TaskContext,
+    TaskEnvelope,
+)
+from relayna.errors import Disconnected, InvalidSetting, OutcomeUnknown, StoreError, Unroutable
+from relayna.events import (
+    DeadLetterRecorded,
+    DeadLetterReplayClaimed,
+    DeadLetterReplayed,
+    TaskMessageReceived,
+)
+from relayna.observability import DLQService, ReplayOutcome, ReplayPlan, ReplayResult
+from relayna.observability.dead_letter_store import DLQStore
 from relayna.projections.graph import ExecutionGraph
 
 pytestmark = pytest.mark.anyio
 
 AT_ONCE: Final = RetryPolicy(max_retries=0)
-
-
-class Killed(Exception):
-    """The process that replays was killed here."""
-
-
-class DyingBroker(NotingBroker):
-    """A broker whose users die around chosen publishes, counted from 0."""
-
-    def __init__(self, *, clock: FrozenClock) -> None:
-        super().__init__(clock=clock)
-        self.dying: str | None = None
-        """`before` or `after` the next publish."""
-
-    async def publish(
-        self, message: Message, *, exchange: str, routing_key: str, confirm_timeout: float = 10.0
-    ) -> None:
-        dying, self.dying = self.dying, None
-        if dying == "before":
-            raise Killed
-        await super().publish(message, exchange=exchange, routing_key=routing_key)
-        if dying == "after":
-            raise Killed
 
 
 class Works:
@@ -62,7 +53,9 @@ class Works:
         self.handled[task.task_id] += 1
 
 
-def bench_of(broker: Callable[[FrozenClock], MemoryBroker] = lambda clock: DyingBroker(clock=clock)) -> Bench:
+def bench_of(
+    broker: Callable[[FrozenClock], MemoryBroker] = lambda clock: MortalBroker(clock=clock),
+) -> Bench:
     return Bench(broker=broker)
 
 
@@ -192,6 +185,7 @@ async def test_fifty_who_replay_one_letter_at_once(same_process: bool, working: 
         handler.mended = True
         shared = service_of(bench)
         outcomes: Counter[ReplayOutcome] = Counter()
+        published = bench.broker.publishes  # type: ignore[attr-defined]
 
         async def replay() -> None:
             result = await (shared if same_process else service_of(bench)).replay("order", letter)
@@ -208,23 +202,26 @@ async def test_fifty_who_replay_one_letter_at_once(same_process: bool, working: 
                 await bench.settled()
         else:
             await race()
+            assert bench.broker.publishes == published + 1  # type: ignore[attr-defined]
             await work_off(bench, handler)
-        assert outcomes.keys() <= {ReplayOutcome.REPLAYED, ReplayOutcome.REFUSED}
-        assert outcomes[ReplayOutcome.REPLAYED] >= 1
-        assert not same_process or outcomes[ReplayOutcome.REPLAYED] == 1
+        assert outcomes == {ReplayOutcome.REPLAYED: 1, ReplayOutcome.REFUSED: 49}
         assert handler.handled == {"order": 1}
         await check_replayed_once(bench, "order")
 
 
+CLAIM_SECONDS: Final = 61
+"""More than the claims of `service_of` hold."""
+DEATHS: Final = tuple(f"dies at {number}" for number in range(10))
+"""Before and after each of: reading, claiming, reading again, publishing, marking."""
 STEPS: Final = (
-    "dies before the publish",
-    "dies after the publish",
+    *DEATHS,
     "unconfirmed and published",
     "unconfirmed and nowhere",
     "not connected",
-    "the log is away",
-    "the log's answer is lost",
-    "dies at the end",
+    "the claim is not taken",
+    "the claim's answer is lost",
+    "the mark is not taken",
+    "the mark's answer is lost",
 )
 
 
@@ -232,43 +229,59 @@ def unconfirmed_and_nowhere(exchange: str, routing_key: str) -> Exception:
     return OutcomeUnknown(exchange, routing_key, 10.0)
 
 
-async def broken_replay(bench: Bench, log: FaultyLog, task_id: str, letter: str, step: str) -> None:
+async def broken_replay(bench: Bench, task_id: str, letter: str, step: str) -> None:
     """One replay, by a process of its own, that breaks at this step."""
-    broker = bench.broker
-    assert isinstance(broker, DyingBroker)
-    service = DLQService(store=DLQStore(log, clock=bench.workers_clock), broker=broker)
-    expected: tuple[type[Exception], ...] = ()
+    broker, expected = bench.broker, None
+    assert isinstance(broker, MortalBroker)
+    log, life = FaultyLog(bench.log), Life()
     match step:
-        case "dies before the publish":
-            broker.dying, expected = "before", (Killed,)
-        case "dies after the publish":
-            broker.dying, expected = "after", (Killed,)
         case "unconfirmed and published":
-            broker.faults[broker.publishes] = PUBLISH_FAULTS["unknown"]
+            broker.faults[broker.publishes], expected = PUBLISH_FAULTS["unknown"], ReplayOutcome.UNKNOWN
         case "unconfirmed and nowhere":
-            broker.faults[broker.publishes] = unconfirmed_and_nowhere
+            broker.faults[broker.publishes], expected = unconfirmed_and_nowhere, ReplayOutcome.UNKNOWN
         case "not connected":
-            broker.faults[broker.publishes], expected = PUBLISH_FAULTS["disconnected"], (Disconnected,)
-        case "the log is away":
+            broker.faults[broker.publishes] = PUBLISH_FAULTS["disconnected"]
+        case "the claim is not taken":
             log.unreachable = True
-        case "the log's answer is lost":
+        case "the claim's answer is lost":
             log.lost_replies = 1
+        case "the mark is not taken":
+            broker.when_published, expected = (
+                partial(setattr, log, "unreachable", True),
+                ReplayOutcome.UNMARKED,
+            )
+        case "the mark's answer is lost":
+            broker.when_published, expected = partial(setattr, log, "lost_replies", 1), ReplayOutcome.UNMARKED
+        case _:
+            life = Life(int(step.removeprefix("dies at ")))
+    broker.life = life
+    store = DLQStore(MortalLog(log, life), clock=bench.workers_clock)
+    service = DLQService(store=store, broker=broker)
     try:
         result = await service.replay(task_id, letter)
-    except expected:
-        pass
+    except (Killed, StoreError, Disconnected):
+        assert expected is None, step
     else:
-        assert not expected, step
-        unknown_or_not = {"unconfirmed": ReplayOutcome.UNKNOWN, "the": ReplayOutcome.UNMARKED}
-        assert result.outcome is unknown_or_not.get(step.split(maxsplit=1)[0], ReplayOutcome.REPLAYED)
-    log.unreachable, log.lost_replies = False, 0
+        assert result.outcome is expected, step
+    finally:
+        broker.life, broker.when_published = Life(), None
 
 
 async def replay_until_told(bench: Bench, task_id: str, letter: str) -> None:
     """What somebody does who was told that it did not work, or nothing at all: the same again."""
     result = await service_of(bench).replay(task_id, letter)
     assert result.outcome in (ReplayOutcome.REPLAYED, ReplayOutcome.REFUSED), result.problem
-    assert {note.code for note in result.plan.reasons} <= {"in_flight", "handled"}
+    assert {note.code for note in result.plan.reasons} <= {"in_flight", "handled", "claimed"}
+
+
+async def test_a_replay_has_ten_places_to_die_at() -> None:
+    async with bench_of() as bench:
+        [letter] = await dead(bench, Works(), "order")
+        assert isinstance(bench.broker, MortalBroker)
+        life = bench.broker.life = Life()
+        store = DLQStore(MortalLog(bench.log, life), clock=bench.workers_clock)
+        await DLQService(store=store, broker=bench.broker).replay("order", letter)
+        assert life.steps == len(DEATHS)
 
 
 @pytest.mark.fault
@@ -279,13 +292,114 @@ async def test_a_crash_at_any_step_and_the_same_again(step: str, worked_off_betw
     async with bench_of() as bench:
         [letter] = await dead(bench, handler, "order")
         handler.mended = True
-        await broken_replay(bench, FaultyLog(bench.log), "order", letter, step)
+        await broken_replay(bench, "order", letter, step)
         if worked_off_between:
             await work_off(bench, handler)
+        await replay_until_told(bench, "order", letter)
+        bench.clock.advance(CLAIM_SECONDS)
         await replay_until_told(bench, "order", letter)
         await work_off(bench, handler)
         assert handler.handled == {"order": 1}
         await check_replayed_once(bench, "order")
+
+
+async def test_a_claim_is_taken_over_when_it_has_run_out_and_by_one_only() -> None:
+    handler = Works()
+    async with bench_of() as bench:
+        [letter] = await dead(bench, handler, "order")
+        handler.mended = True
+        await broken_replay(bench, "order", letter, "dies at 7")  # after the publish
+        assert bench.broker.depth("work") == 1
+        for force in (False, True):
+            refused = await service_of(bench).replay("order", letter, force=force)
+            assert [note.code for note in refused.plan.reasons] == ["claimed"]
+        bench.clock.advance(CLAIM_SECONDS)
+        results: list[ReplayResult] = []
+
+        async def replay() -> None:
+            results.append(await service_of(bench).replay("order", letter))
+
+        async with anyio.create_task_group() as racing:
+            for _ in range(20):
+                racing.start_soon(replay)
+        [done] = [result for result in results if result.outcome is ReplayOutcome.REPLAYED]
+        assert [note.code for note in done.plan.warnings] == ["claimed_before"]
+        assert bench.broker.depth("work") == 2
+        await work_off(bench, handler)
+        assert handler.handled == {"order": 1}
+        await check_replayed_once(bench, "order")
+
+
+@pytest.mark.parametrize("seconds", [-3_600, -30, 3_600])
+async def test_a_wrong_clock_neither_breaks_a_claim_nor_keeps_it(seconds: float) -> None:
+    """Whoever thinks that it is earlier or later: the store's times decide."""
+    handler = Works()
+    async with bench_of() as bench:
+        [letter] = await dead(bench, handler, "order")
+        handler.mended = True
+        await broken_replay(bench, "order", letter, "dies at 4")  # after the claim
+        store = DLQStore(bench.log, clock=SkewedClock(bench.workers_clock, seconds=seconds))
+        wrong = DLQService(store=store, broker=bench.broker)
+        refused = await wrong.replay("order", letter)
+        assert [note.code for note in refused.plan.reasons] == ["claimed"]
+        bench.clock.advance(2 * CLAIM_SECONDS)
+        assert (await wrong.replay("order", letter)).outcome is ReplayOutcome.REPLAYED
+        await work_off(bench, handler)
+        assert handler.handled == {"order": 1}
+
+
+async def test_who_speaks_too_late_withdraws_the_claim() -> None:
+    """Between the plan and the claim the message is handled after all: by the letter's own worker, say."""
+    async with bench_of() as bench:
+        [letter] = await dead(bench, Works(), "order")
+        service = service_of(bench)
+        replayed = DLQStore.add_claim
+
+        class Late(DLQStore):
+            async def add_claim(self, plan: ReplayPlan, claim_id: str, **options: Any) -> None:
+                if not options.get("withdrawn"):
+                    await self.add_replay(plan, timestamp=self.clock.now())
+                await replayed(self, plan, claim_id, **options)
+
+        late = DLQService(store=Late(bench.log, clock=bench.workers_clock), broker=bench.broker)
+        refused = await late.replay("order", letter)
+        assert [note.code for note in refused.plan.reasons] == ["in_flight"]
+        claims = [e.body for e in await bench.events("order") if isinstance(e.body, DeadLetterReplayClaimed)]
+        assert [claim.withdrawn for claim in claims] == [False, True]
+        assert (await service.replay("order", letter, force=True)).outcome is ReplayOutcome.REPLAYED
+
+
+async def test_a_forced_replay_that_was_overtaken_is_refused() -> None:
+    """It claimed the first replay, which was marked meanwhile; it must not send the second unclaimed."""
+    async with bench_of() as bench:
+        [letter] = await dead(bench, Works(), "order")
+        claimed = DLQStore.add_claim
+
+        class Overtaken(DLQStore):
+            async def add_claim(self, plan: ReplayPlan, claim_id: str, **options: Any) -> None:
+                await self.add_replay(plan, timestamp=self.clock.now())
+                await claimed(self, plan, claim_id, **options)
+
+        store = Overtaken(bench.log, clock=bench.workers_clock)
+        refused = await DLQService(store=store, broker=bench.broker).replay("order", letter, force=True)
+        assert [note.code for note in refused.plan.reasons] == ["claimed"]
+        assert bench.broker.depth("work") == 0
+
+
+async def test_claims_leave_no_trace_in_a_graph() -> None:
+    handler = Works()
+    async with bench_of() as bench:
+        [letter] = await dead(bench, handler, "order")
+        before = await bench.graph("order")
+        await broken_replay(bench, "order", letter, "not connected")
+        await broken_replay(bench, "order", letter, "dies at 4")
+        assert await bench.graph("order") == before
+
+
+async def test_a_claim_cannot_last_less_than_no_time() -> None:
+    async with bench_of() as bench:
+        with pytest.raises(InvalidSetting, match="claim_seconds"):
+            service_of(bench, claim_seconds=-1)
 
 
 @pytest.mark.fault
@@ -298,15 +412,14 @@ async def test_many_letters_each_with_its_crashes_and_races(
     async with bench_of() as bench:
         letters = await dead(bench, handler, *task_ids)
         handler.mended = True
-        log = FaultyLog(bench.log)
-        for task_id, letter in zip(task_ids, letters, strict=True):
-            for _ in range(chance.randrange(3)):
-                step = chance.choice(STEPS)
+        for _ in range(2):
+            for task_id, letter in zip(task_ids, letters, strict=True):
                 plan = await service_of(bench).plan(task_id, letter)
                 if plan.allowed and plan.published_by is None:
-                    await broken_replay(bench, log, task_id, letter, step)
+                    await broken_replay(bench, task_id, letter, chance.choice(STEPS))
                 if chance.random() < 0.2:
                     await work_off(bench, handler)
+            bench.clock.advance(CLAIM_SECONDS)
         async with bench.working(consumer_of(bench, handler)), anyio.create_task_group() as racing:
             for task_id, letter in zip(task_ids, letters, strict=True):
                 for _ in range(chance.randint(1, 5)):
@@ -324,11 +437,27 @@ async def test_a_queue_that_is_gone_is_told_and_nothing_is_recorded() -> None:
     async with bench_of() as bench:
         [letter] = await dead(bench, handler, "order")
         broker = bench.broker
-        assert isinstance(broker, DyingBroker)
+        assert isinstance(broker, MortalBroker)
         broker.faults[broker.publishes] = PUBLISH_FAULTS["unroutable"]
         with pytest.raises(Unroutable):
             await service_of(bench).replay("order", letter)
         assert (await service_of(bench).plan("order", letter)).allowed
+
+
+async def test_a_letter_that_its_worker_and_the_recorder_recorded_is_listed_once() -> None:
+    async with bench_of() as bench:
+        recorder = DeadLetterRecorder(rabbitmq=bench.client)
+        async with bench.working(recorder):
+            [letter] = await dead(bench, Works(), "order")
+            await bench.broker.idle(resting=["work.dead_letters", "statuses.all"], ignore_delayed=True)
+        kept = [e for e in await bench.events("order") if isinstance(e.body, DeadLetterRecorded)]
+        ids = {f"{letter}.dead_letter", f"{letter}.recorded"}
+        assert {event.envelope.event_id for event in kept} == ids
+        [listed] = await service_of(bench).list_dead_letters("order")
+        assert (listed["dead_letter_id"], listed["exception_type"]) == (letter, "KeyError")
+        assert (await service_of(bench).replay("order", letter)).outcome is ReplayOutcome.REPLAYED
+        [listed] = await service_of(bench).list_dead_letters("order")
+        assert listed["replay_count"] == 1
 
 
 async def test_looking_leaves_the_queue_as_it_is() -> None:

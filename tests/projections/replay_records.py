@@ -9,13 +9,22 @@ from relayna.events import (
     ConsumerDeadLetterPublished,
     ConsumerRetryScheduled,
     DeadLetterRecorded,
+    DeadLetterReplayClaimed,
     DeadLetterReplayed,
     Envelope,
     RecordedEvent,
     TaskMessageAcked,
     TaskMessageReceived,
 )
-from relayna.ids import AttemptId, EventId, MessageId, TaskId, replay_event_id
+from relayna.ids import (
+    AttemptId,
+    EventId,
+    MessageId,
+    StreamId,
+    TaskId,
+    replay_claim_event_id,
+    replay_event_id,
+)
 from relayna.instants import Instant
 
 __all__ = ["BODY", "Records"]
@@ -50,6 +59,28 @@ class Records:
         )
         return self.say(body, event_id=replay_event_id(dead_letter_id, count))
 
+    def claimed(
+        self,
+        claim_id: str,
+        *,
+        at_seconds: int = 1,
+        count: int = 1,
+        dead_letter_id: str = "L",
+        withdrawn: bool = False,
+        claimed_by: str | None = None,
+    ) -> Records:
+        """A claim that holds for a minute from when the store took it in, or the end of one."""
+        body = DeadLetterReplayClaimed(
+            dead_letter_id=dead_letter_id,
+            replay_count=count,
+            claim_id=claim_id,
+            claimed_by=claimed_by,
+            holds_ms=60_000,
+            withdrawn=withdrawn,
+        )
+        event_id = replay_claim_event_id(dead_letter_id, count, claim_id, withdrawn=withdrawn)
+        return self.say(body, event_id=event_id, stream_id=f"{at_seconds * 1000}-0")
+
     def attempt(
         self,
         attempt_id: str,
@@ -72,7 +103,13 @@ class Records:
         return self
 
     def say(
-        self, body: Body, *, event_id: str, attempt_id: str | None = None, cause: str | None = None
+        self,
+        body: Body,
+        *,
+        event_id: str,
+        attempt_id: str | None = None,
+        cause: str | None = None,
+        stream_id: str = "0-0",
     ) -> Records:
         envelope = Envelope(
             event_id=EventId(event_id),
@@ -81,5 +118,5 @@ class Records:
             attempt_id=None if attempt_id is None else AttemptId(attempt_id),
             cause=None if cause is None else EventId(cause),
         )
-        self.events.append(RecordedEvent(envelope=envelope, body=body))
+        self.events.append(RecordedEvent(envelope=envelope, body=body, stream_id=StreamId(stream_id)))
         return self

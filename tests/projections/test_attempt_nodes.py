@@ -94,3 +94,10 @@ def test_a_childs_report_is_an_attempt_of_the_child() -> None:
     attempts = [one for one in nodes(graph, "task_attempt") if one.task_id == "C"]
     assert [one.annotations.get("role") for one in attempts] == [None, "aggregation"]
     assert ("aggregation_child:C", "task-attempt:C:2") in [(edge.source, edge.target) for edge in graph.edges]
+
+
+def test_an_attempt_names_the_batch_that_its_task_came_in() -> None:
+    received = at(1, "TaskMessageReceived", event_id="a.0", attempt_id="a", seq=0, batch_id="night")
+    assert annotations(plain_items(observations=[received]))["batch_id"] == "night"
+    del received["batch_id"]
+    assert "batch_id" not in annotations(plain_items(observations=[received]))

@@ -11,6 +11,7 @@ from projections import hostile_histories
 from projections.replay_records import BODY, Records
 
 from relayna.ids import TaskId
+from relayna.instants import Instant
 from relayna.projections.replay_plan import ReplayPlan, plan_replay
 
 
@@ -103,6 +104,57 @@ def test_a_published_replay_that_was_never_recorded_is_only_recorded() -> None:
     plan = plan_of(records)
     assert codes(plan) == ([], ["unmarked"])
     assert (plan.allowed, plan.replay_count, plan.published_by) == (True, 1, 2_000_000)
+
+
+def at(second: int) -> Instant:
+    return Instant(second * 1_000_000)
+
+
+def test_a_claim_of_somebody_else_cannot_be_forced() -> None:
+    records = Records().letter().claimed("a", at_seconds=100, claimed_by="ops")
+    for force in (False, True):
+        plan = plan_of(records, force=force, now=at(130))
+        assert codes(plan)[0] == ["claimed"]
+        assert plan.reasons[0].text == "'ops' replays it at this moment; the claim to that runs out in 30 s"
+        assert codes(plan_of(records, force=force))[0] == ["claimed"]  # without a time, it may be fresh
+
+
+@pytest.mark.parametrize("now", [99, 160, 100_000])
+def test_a_claim_that_may_have_run_out_lets_others_try(now: int) -> None:
+    plan = plan_of(Records().letter().claimed("a", at_seconds=100), now=at(now))
+    assert codes(plan) == ([], ["claimed_before"])
+    assert (plan.allowed, plan.replay_count, plan.event_id) == (True, 1, "L.replayed.1")
+
+
+def test_ones_own_claim_is_asked_of_the_log_and_not_of_the_clock() -> None:
+    records = Records().letter().claimed("a", at_seconds=100).claimed("b", at_seconds=101)
+    assert codes(plan_of(records, claim_id="a", now=at(100_000))) == ([], [])
+    assert codes(plan_of(records, claim_id="b", now=at(100_000)))[0] == ["claimed"]
+    assert codes(plan_of(records, claim_id="c", now=at(100_000)))[0] == ["claimed"]
+    records.claimed("d", at_seconds=160)
+    assert codes(plan_of(records, claim_id="d")) == ([], ["claimed_before"])
+    assert codes(plan_of(records, claim_id="a"))[0] == ["claimed"]
+
+
+def test_a_claim_whose_copy_was_seen_is_only_recorded() -> None:
+    records = Records().letter().claimed("a", at_seconds=100).attempt("x", 1, cause="L.replayed.1")
+    assert codes(plan_of(records, now=at(101))) == ([], ["unmarked"])
+
+
+def test_a_withdrawn_claim_is_none() -> None:
+    records = Records().letter().claimed("a", at_seconds=100).claimed("a", withdrawn=True)
+    assert codes(plan_of(records, now=at(101))) == ([], [])
+
+
+def test_claims_are_by_replay_and_by_message() -> None:
+    earlier = Records().letter().claimed("a", at_seconds=100).replayed()
+    assert codes(plan_of(earlier, now=at(101)))[0] == ["in_flight"]
+    forced = plan_of(earlier, force=True, now=at(101))
+    assert (forced.allowed, forced.replay_count) == (True, 2)
+    other_letter = Records().letter().letter("M").claimed("a", at_seconds=100, dead_letter_id="M")
+    assert codes(plan_of(other_letter, now=at(101)))[0] == ["claimed"]
+    elsewhere = Records().letter().letter("M", source_queue_name="elsewhere").claimed("a", dead_letter_id="M")
+    assert codes(plan_of(elsewhere, now=at(2))) == ([], [])
 
 
 def failing(replays: int, **last: Any) -> tuple[Records, str]:

@@ -41,7 +41,7 @@ async def _play(world: DemoWorld) -> None:
         consumer = TaskConsumer(
             rabbitmq=client,
             handler=_charge,
-            retry_policy=RetryPolicy(max_retries=2, delay_ms=60),
+            retry_policy=RetryPolicy(max_retries=2, delay_ms=60, jitter=0),
             consumer_name="billing-1",
         )
         async with world.working(consumer):

@@ -64,7 +64,7 @@ class _Shipping:
 
 
 async def _play(world: DemoWorld) -> None:
-    policy = RetryPolicy(max_retries=2, delay_ms=60)
+    policy = RetryPolicy(max_retries=2, delay_ms=60, jitter=0)
     topology = world.placed(_TOPOLOGY)
     async with world.machine(topology) as office, world.machine(topology, clock_off_by=-90.0) as warehouse:
         consumers = (

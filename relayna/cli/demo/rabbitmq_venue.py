@@ -5,7 +5,7 @@ Owns the names and the clearing up. Imported only when it is asked for: the driv
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import click
 from msgspec.structs import replace
@@ -15,11 +15,10 @@ from relayna.cli.demo.venue import TopologyT
 from relayna.consumer import Delivery, Settlement
 from relayna.consumer.rabbitmq import RabbitMQBroker
 from relayna.errors import BrokerError
-from relayna.topologies import Declarations
+from relayna.topologies import Declarations, renamed
 
 __all__ = ["RabbitMQVenue"]
 
-_NAMES: Final = ("_exchange", "_queue", "_queue_template")
 _SECONDS_TO_CONNECT: Final = 10.0
 
 
@@ -35,14 +34,7 @@ class RabbitMQVenue(RabbitMQBroker):
 
     def placed(self, topology: TopologyT) -> TopologyT:
         """The topology here, each exchange and queue under a name of this run."""
-        changes: dict[str, Any] = {"rabbitmq_url": self._url}  # Any: by field
-        for field in topology.__struct_fields__:
-            value = getattr(topology, field)
-            if field.endswith(_NAMES) and value is not None:
-                changes[field] = value + self._suffix
-            elif field == "stages":
-                changes[field] = tuple(replace(stage, queue=stage.queue + self._suffix) for stage in value)
-        return replace(topology, **changes)
+        return replace(renamed(topology, suffix=self._suffix), rabbitmq_url=self._url)
 
     def lose_ack(self, task_id: str) -> None:
         """Lose the next ack of this task's messages together with its channel."""

@@ -75,7 +75,7 @@ async def _play(world: DemoWorld) -> None:
             TaskConsumer(
                 rabbitmq=client,
                 handler=_render,
-                retry_policy=RetryPolicy(max_retries=_RETRIES, delay_ms=50),
+                retry_policy=RetryPolicy(max_retries=_RETRIES, delay_ms=50, jitter=0),
                 lifecycle_statuses=False,
                 consumer_name="renderer-1",
             ),

@@ -81,6 +81,11 @@ class Context:
         """The user's own thread through systems."""
         return self._incoming.correlation_id
 
+    @property
+    def batch_id(self) -> str | None:
+        """The batch that the task came in; None for one that came by itself."""
+        return self._incoming.headers.batch_id
+
     @functools.cached_property
     def headers(self) -> Mapping[str, Any]:  # Any: AMQP header values
         """The message's own headers, without relayna's. Whatever is published from here carries them on."""

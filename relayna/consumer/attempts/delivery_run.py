@@ -17,6 +17,7 @@ from msgspec import Struct, field
 from relayna.consumer.attempts.at_hand import AtHand, Handling
 from relayna.consumer.attempts.attempt_observer import AttemptObserver
 from relayna.consumer.attempts.context import Context
+from relayna.consumer.attempts.deferral import Deferral
 from relayna.consumer.attempts.ending import Ending
 from relayna.consumer.attempts.facts import AttemptFacts, DeliveryFacts
 from relayna.consumer.attempts.failures import failure_of
@@ -31,19 +32,20 @@ from relayna.consumer.attempts.outcome import (
     Stopped,
     decide,
 )
-from relayna.consumer.attempts.performance import Performance
-from relayna.consumer.attempts.repeats import PriorAttempts, prior_attempts
+from relayna.consumer.attempts.performance import Performance, settle
+from relayna.consumer.attempts.repeats import PriorAttempts
+from relayna.consumer.broker import Settlement
 from relayna.consumer.client import RelaynaClient
 from relayna.consumer.messages.incoming import Incoming
 from relayna.consumer.retry_policy import RetryPolicy
-from relayna.errors import Disconnected, RecorderClosed, StoreError
+from relayna.errors import Disconnected
 from relayna.ids import AttemptId
+from relayna.signals import AttemptDetails, AttemptSpan
 from relayna.streams.sink import ObservationSink
 
 __all__ = ["DeliveryRun", "HandlerRun", "RunSettings"]
 
 _log: Final = logging.getLogger("relayna.consumer")
-_PRIOR_READ_SECONDS: Final = 2.0
 
 HandlerRun = Callable[[Any, Any], Awaitable[object]]
 """The user's handler as a coroutine function of (envelope, context). Any: whichever kind of consumer."""
@@ -76,31 +78,54 @@ class DeliveryRun:
         self._incoming = incoming
         self._stage = stage
         self._shard = shard
+        self._deferral = Deferral(
+            settings.client, settings.sink, incoming, handler_timeout=settings.handler_timeout
+        )
         self._scope = anyio.CancelScope()
         self._interrupted = False
 
     def interrupt(self) -> None:
         """Stop the handler: the drain deadline has passed. Its delivery goes back."""
         self._interrupted = True
+        self._deferral.give_up()
         self._scope.cancel()
 
     async def run(self) -> None:
         """Look for repeats, open the attempt, run the handler, decide, perform."""
         handling = self._settings.at_hand.begin(self._client.mint.attempt_id(), self._incoming)
         try:
-            prior = await self._prior(handling)
-            # Without its channel the broker has handed it out again already: nothing was begun, nothing is told.
-            if self._client.broker.is_open(self._incoming.delivery):
-                await self._run(handling, prior)
+            # An attempt that lets another's be is over; the delivery then begins anew, or was handled there.
+            while not await self._attempt(handling):
+                handling.attempt_id = self._client.mint.attempt_id()
         finally:
             self._settings.at_hand.end(handling)
 
-    async def _run(self, handling: Handling, prior: PriorAttempts) -> None:
-        ending = self._ending(prior.closed or handling.attempt_id)
+    async def _attempt(self, handling: Handling) -> bool:
+        """Whether the delivery has come to its end: not when a copy of it elsewhere was first."""
+        prior = await self._deferral.prior(handling)
+        if prior.closed is None and self._settings.policy.is_last_chance(prior.unfinished):
+            # One at a time in this process: whichever of them ends it, the others did not.
+            async with self._client.last_chances:
+                return await self._proceed(handling, prior)
+        return await self._proceed(handling, prior)
+
+    async def _proceed(self, handling: Handling, prior: PriorAttempts) -> bool:
+        if not self._client.broker.is_open(self._incoming.delivery):
+            return True  # the broker has handed it out again already: nothing was begun, nothing is told
+        if self._interrupted and prior.closed is None:
+            await settle(self._client, self._incoming.delivery, Settlement.RELEASE)
+            return True
+        attempt_id = prior.closed or handling.attempt_id
+        with self._client.spans.processing(self._details(attempt_id)) as span:
+            return await self._run(handling, self._ending(attempt_id, span), prior)
+
+    async def _run(self, handling: Handling, ending: Ending, prior: PriorAttempts) -> bool:
         performance = Performance(ending=ending, decide=self._decide)
         cancelled: asyncio.CancelledError | None = None
         try:
-            result = await self._handle(ending, prior)
+            result = await self._handle(handling, ending, prior)
+            if result is None:
+                return False
         except asyncio.CancelledError as error:
             # The consumer's own tasks are being torn down: give the delivery back, then go.
             result, cancelled = Stopped("cancelled"), error
@@ -109,37 +134,28 @@ class DeliveryRun:
             await performance.perform(result)
         if cancelled is not None:
             raise cancelled
+        return True
 
-    async def _prior(self, handling: Handling) -> PriorAttempts:
-        """What the log knows of this delivery; nothing when there can be no other copy of it."""
-        identity, sink = self._incoming.identity, self._settings.sink
-        await handling.wait_for_earlier(self._client.broker.is_open)
-        if identity is None or sink is None or not (self._incoming.repeated or handling.earlier):
-            return PriorAttempts()
-        try:
-            with anyio.fail_after(_PRIOR_READ_SECONDS):
-                await sink.durable()  # an attempt of this very process may not be stored yet
-                events = await sink.read(self._incoming.task_id)
-        except (StoreError, RecorderClosed, TimeoutError) as error:
-            # Handling a message twice is better than not handling it while the store is away.
-            self._client.counters.increment("relayna_repeat_checks_failed_total")
-            _log.warning("Could not look for earlier attempts at task %s: %s", self._incoming.task_id, error)
-            return PriorAttempts()
-        return prior_attempts(events, identity, at_hand={one.attempt_id for one in handling.earlier})
-
-    async def _handle(self, ending: Ending, prior: PriorAttempts) -> HandlerResult:
+    async def _handle(self, handling: Handling, ending: Ending, prior: PriorAttempts) -> HandlerResult | None:
+        """How it went; nothing when the attempt was closed at once, for the sake of another."""
         if prior.closed is not None:
             return HandledBefore(attempt_id=prior.closed, repeats=prior.repeats)
         try:
             ending.observer.record(self._settings.facts.received(ending.of))
+            if self._incoming.repeated:
+                await ending.observer.durable()  # what kills its worker at once is counted all the same
+                if await self._deferral.comes_second(handling):
+                    ending.observer.record(ending.given_back("deferred"))
+                    ending.span.ended("released")
+                    return None
             if self._incoming.malformed is not None:
                 return NotRun(reason="malformed_message", problem=str(self._incoming.malformed))
-            if prior.unfinished > self._settings.policy.max_retries:
+            if self._settings.policy.is_poison(prior.unfinished):
                 return NotRun(reason="poison", problem=f"{prior.unfinished} attempts began and never ended")
             await self._announce(ending)
             if not self._client.broker.is_open(self._incoming.delivery):
                 return Stopped("channel_closed")
-            return await self._run_handler(ending.context)
+            return await self._run_handler(ending)
         finally:
             ending.context.close()
 
@@ -151,13 +167,13 @@ class DeliveryRun:
             ending.count_unpublished("processing", error)
         await ending.observer.make_visible()
 
-    async def _run_handler(self, context: Context) -> HandlerResult:
+    async def _run_handler(self, ending: Ending) -> HandlerResult:
         timeout = self._settings.handler_timeout
         if timeout is not None:
             self._scope.deadline = anyio.current_time() + timeout
         result: HandlerResult | None = None
         with self._scope:
-            result = await self._call_handler(context)
+            result = await self._call_handler(ending)
         # A handler may answer a cancellation with an error of its own: it was interrupted all the same.
         if self._scope.cancel_called and not isinstance(result, Returned):
             if self._interrupted or timeout is None:
@@ -166,14 +182,15 @@ class DeliveryRun:
             return Failed(exception_type="HandlerTimeout", exception_message=message)
         return result or Stopped("cancelled")
 
-    async def _call_handler(self, context: Context) -> HandlerResult:
+    async def _call_handler(self, ending: Ending) -> HandlerResult:
         try:
-            await self._settings.handler(self._incoming.envelope, context)
+            await self._settings.handler(self._incoming.envelope, ending.context)
         except BaseException as error:
             if not _is_the_handlers_own(error):
                 raise
+            ending.span.raised(error)
             return failure_of(error, self._settings.policy.non_retryable)
-        return Returned(context.manual_retry_request)
+        return Returned(ending.context.manual_retry_request)
 
     def _decide(self, result: HandlerResult) -> Outcome:
         return decide(
@@ -181,11 +198,13 @@ class DeliveryRun:
             retry_attempt=self._incoming.headers.retry_attempt,
             policy=self._settings.policy,
             channel_open=self._client.broker.is_open(self._incoming.delivery),
+            # Without an id its body will do: a repeat of the delivery has the same.
+            spread_by=self._incoming.message_id or self._incoming.delivery.message.body,
         )
 
-    def _ending(self, attempt_id: AttemptId) -> Ending:
+    def _ending(self, attempt_id: AttemptId, span: AttemptSpan) -> Ending:
         observer = self._observer(attempt_id)
-        outbox = Outbox(observer=observer, sender=self._client.sender)
+        outbox = Outbox(observer=observer, sender=self._client.sender, envelopes=self._client.envelopes)
         return Ending(
             client=self._client,
             incoming=self._incoming,
@@ -201,6 +220,24 @@ class DeliveryRun:
             facts=self._settings.facts,
             of=self._delivery_facts(),
             lifecycle=self._settings.lifecycle,
+            span=span,
+        )
+
+    def _details(self, attempt_id: AttemptId) -> AttemptDetails:
+        incoming, delivery = self._incoming, self._incoming.delivery
+        return AttemptDetails(
+            exchange=delivery.exchange,
+            routing_key=delivery.routing_key,
+            queue_name=delivery.queue_name,
+            delivery_tag=delivery.delivery_tag,
+            headers=delivery.message.headers,
+            message_id=delivery.message.message_id,
+            correlation_id=incoming.correlation_id,
+            body_size=len(delivery.message.body),
+            task_id=incoming.task_id,
+            session_id=incoming.session_id,
+            attempt_id=attempt_id,
+            retry_attempt=incoming.headers.retry_attempt,
         )
 
     def _delivery_facts(self) -> DeliveryFacts:

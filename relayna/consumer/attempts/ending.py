@@ -21,12 +21,13 @@ from relayna.consumer.attempts.outcome import Ack, DeadLetter, ManualRetry, Manu
 from relayna.consumer.broker import Message
 from relayna.consumer.client import RelaynaClient
 from relayna.consumer.messages.causal_headers import CausalHeaders, carried_headers, write_headers
-from relayna.consumer.messages.envelopes import TaskEnvelope, encode_body
+from relayna.consumer.messages.envelopes import TaskEnvelope
 from relayna.consumer.messages.incoming import Incoming, derived_message_id
 from relayna.consumer.messages.outgoing import build_message
 from relayna.errors import BrokerError, Disconnected, Unroutable
 from relayna.events import Body, DeadLetterRecorded, TaskMessageRejected
 from relayna.ids import MessageId, message_event_id
+from relayna.signals import AttemptSpan
 from relayna.topologies import (
     Route,
     dead_letter_declarations,
@@ -54,6 +55,7 @@ class Ending(Struct, kw_only=True):
     facts: AttemptFacts
     of: DeliveryFacts
     lifecycle: frozenset[str]
+    span: AttemptSpan
 
     async def publish(self, outcome: Ack | ManualRetry | Retry | DeadLetter | Release) -> Body:
         """Publish with confirms what the outcome asks for; return the event that closes the attempt.
@@ -112,7 +114,7 @@ class Ending(Struct, kw_only=True):
             self._copied_headers(), message_id=self._derived("manual_retry"), retry_attempt=0, replay_count=0
         )
         message = build_message(
-            encode_body(again),
+            self.client.envelopes.encode(again),
             headers,
             correlation_id=again.correlation_id,
             user_headers=carried_headers(original.headers),

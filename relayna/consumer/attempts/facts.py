@@ -88,6 +88,8 @@ class TaskFacts:
             delivery_tag=of.delivery.delivery_tag,
             delivery_count=of.delivery.delivery_count,
             redelivered=of.delivery.redelivered,
+            repeated=of.headers.repeated,
+            batch_id=of.headers.batch_id,
         )
 
     def failed(self, of: DeliveryFacts, failure: Failed) -> Body:
@@ -154,6 +156,7 @@ class AggregationFacts:
             delivery_tag=of.delivery.delivery_tag,
             delivery_count=of.delivery.delivery_count,
             redelivered=of.delivery.redelivered,
+            repeated=of.headers.repeated,
         )
 
     def failed(self, of: DeliveryFacts, failure: Failed) -> Body:
@@ -219,6 +222,7 @@ class WorkflowFacts(TaskFacts):
             delivery_tag=of.delivery.delivery_tag,
             delivery_count=of.delivery.delivery_count,
             redelivered=of.delivery.redelivered,
+            repeated=of.headers.repeated,
         )
 
     def failed(self, of: DeliveryFacts, failure: Failed) -> Body:

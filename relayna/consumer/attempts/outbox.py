@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from relayna.consumer.attempts.attempt_observer import AttemptObserver
 from relayna.consumer.messages.causal_headers import CausalHeaders
-from relayna.consumer.messages.envelopes import StatusEnvelope, TaskEnvelope, WorkflowEnvelope, encode_body
+from relayna.consumer.messages.envelope_codec import EnvelopeCodec
+from relayna.consumer.messages.envelopes import StatusEnvelope, TaskEnvelope, WorkflowEnvelope
 from relayna.consumer.messages.outgoing import build_message
 from relayna.consumer.sender import Sender
 from relayna.events import Body, StatusPublished, TaskLifecycleStatusPublished
@@ -46,20 +47,21 @@ _Encoded: TypeAlias = tuple[Publication, bytes]
 class Outbox:
     """Publications of one attempt, in the order in which the handler asked for them."""
 
-    def __init__(self, *, observer: AttemptObserver, sender: Sender) -> None:
+    def __init__(self, *, observer: AttemptObserver, sender: Sender, envelopes: EnvelopeCodec) -> None:
         self.statuses_sent: set[str] = set()
         """Statuses that the broker has confirmed."""
         self._observer = observer
         self._sender = sender
+        self._envelopes = envelopes
         self._held: list[_Encoded] = []
 
     def hold(self, publication: Publication) -> None:
         """Keep it until `publish_held`. Raises `TypeError` for payloads that JSON cannot hold."""
-        self._held.append((publication, encode_body(publication.envelope)))
+        self._held.append((publication, self._envelopes.encode(publication.envelope)))
 
     async def publish_now(self, publication: Publication) -> None:
         """Tell, make durable and publish at once. Raises `BrokerError`, and `TypeError` as `hold` does."""
-        await self._publish([(publication, encode_body(publication.envelope))])
+        await self._publish([(publication, self._envelopes.encode(publication.envelope))])
 
     async def publish_held(self) -> None:
         """Tell, make durable and publish all that was held. Raises `BrokerError`; the rest stays unsent."""

@@ -126,8 +126,19 @@ Outcome: TypeAlias = Ack | ManualRetry | Retry | DeadLetter | Release | Duplicat
 _CHANNEL_CLOSED: Final = "channel_closed"
 
 
-def decide(result: HandlerResult, *, retry_attempt: int, policy: RetryPolicy, channel_open: bool) -> Outcome:
-    """What becomes of the delivery; `retry_attempt` is its own, 0 for the first. Never raises."""
+def decide(
+    result: HandlerResult,
+    *,
+    retry_attempt: int,
+    policy: RetryPolicy,
+    channel_open: bool,
+    spread_by: str | bytes,
+) -> Outcome:
+    """What becomes of the delivery; never raises.
+
+    `retry_attempt` is its own, 0 for the first; `spread_by`, its message's id or body, chooses among the delays
+    that the policy has for a retry.
+    """
     if isinstance(result, HandledBefore):
         return Duplicate(attempt_id=result.attempt_id, repeat=result.repeats + 1)
     if not channel_open:
@@ -139,15 +150,21 @@ def decide(result: HandlerResult, *, retry_attempt: int, policy: RetryPolicy, ch
         case Returned(request):
             return Ack() if request is None else ManualRetry(request)
         case Failed():
-            return _after_failure(result, retry_attempt, policy)
+            return _after_failure(result, retry_attempt, policy, spread_by)
         case NotRun():
             return DeadLetter(reason=result.reason, exception_message=result.problem)
 
 
-def _after_failure(failure: Failed, retry_attempt: int, policy: RetryPolicy) -> Outcome:
+def _after_failure(
+    failure: Failed, retry_attempt: int, policy: RetryPolicy, spread_by: str | bytes
+) -> Outcome:
     if failure.retryable and retry_attempt < policy.max_retries:
         retry = retry_attempt + 1
-        return Retry(retry_attempt=retry, delay_ms=policy.delay_before(retry), reason=failure.exception_type)
+        return Retry(
+            retry_attempt=retry,
+            delay_ms=policy.delay_before(retry, spread_by),
+            reason=failure.exception_type,
+        )
     return DeadLetter(
         reason="retries_exhausted" if failure.retryable else "not_retryable",
         exception_type=failure.exception_type,

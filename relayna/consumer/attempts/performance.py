@@ -14,13 +14,22 @@ from msgspec import Struct
 
 from relayna.consumer.attempts.ending import Ending
 from relayna.consumer.attempts.failures import failure_of
-from relayna.consumer.attempts.outcome import Ack, Duplicate, Failed, HandlerResult, ManualRetry, Outcome
+from relayna.consumer.attempts.outcome import (
+    Ack,
+    Duplicate,
+    Failed,
+    HandlerResult,
+    ManualRetry,
+    NotRun,
+    Outcome,
+)
 from relayna.consumer.broker import Delivery, Settlement
 from relayna.consumer.client import RelaynaClient
 from relayna.errors import BrokerError, Disconnected, OutcomeUnknown
 from relayna.events import Body, DeliveryRepeated, TaskMessageRejected
 from relayna.events.vocabulary import DEAD_LETTER_TYPES, RETRY_TYPES
 from relayna.ids import counted_event_id
+from relayna.projections.outcomes import outcome_of
 from relayna.streams.sink import Durability
 
 __all__ = ["Performance", "release_after_error", "settle"]
@@ -41,21 +50,24 @@ class Performance(Struct, kw_only=True):
         outcome = self.decide(result)
         if isinstance(outcome, Duplicate):
             self._tell_repeat(outcome)
+            self.ending.span.ended("duplicate")
             await self._settle_when_durable(Settlement.ACK)
             return
         if isinstance(result, Failed):
             self._tell_failure(result)
+        if isinstance(result, NotRun):
+            self.ending.span.failed(result.reason, result.problem)
         closing = await self._published(outcome)
         if isinstance(closing, Exception) and _is_the_handlers_fault(closing, outcome):
             failure = failure_of(closing)
             self._tell_failure(failure)
             closing = await self._published(self.decide(failure))
         if isinstance(closing, Exception):
-            self.ending.observer.record(self._given_back(closing))
+            self._close(self._given_back(closing))
             await self._count_durability()
             await release_after_error(self.ending.client, self.ending.of.delivery)
             return
-        self.ending.observer.record(closing)
+        self._close(closing)
         self._log_end(closing)
         released = isinstance(closing, TaskMessageRejected)
         await self._settle_when_durable(Settlement.RELEASE if released else Settlement.ACK)
@@ -72,8 +84,15 @@ class Performance(Struct, kw_only=True):
             _log.exception("Ending a delivery on %s failed", self.ending.of.queue_name)
             return error
 
+    def _close(self, closing: Body) -> None:
+        self.ending.observer.record(closing)
+        outcome = outcome_of([closing])
+        if outcome is not None:
+            self.ending.span.ended(outcome.name)
+
     def _tell_failure(self, failure: Failed) -> None:
         self.ending.observer.record(self.ending.facts.failed(self.ending.of, failure))
+        self.ending.span.failed(failure.exception_type, failure.exception_message)
         _log.warning("%s: %s: %s", self._attempt, failure.exception_type, failure.exception_message)
 
     def _log_end(self, closing: Body) -> None:
@@ -105,6 +124,7 @@ class Performance(Struct, kw_only=True):
     def _given_back(self, error: Exception) -> Body:
         queue_name = self.ending.of.queue_name
         self.ending.client.counters.increment("relayna_outcomes_failed_total", queue=queue_name)
+        self.ending.span.failed(type(error).__name__, str(error))
         _log.warning("A delivery on %s goes back to its queue: %s", queue_name, error)
         return self.ending.given_back(f"{type(error).__name__}: {error}")
 

@@ -104,7 +104,8 @@ class MemoryBroker:
         """Return when the message is in every queue that matches. Never waits for `confirm_timeout`.
 
         Raises `Unroutable` when none matches or the exchange does not exist, `InvalidMessage` for what AMQP
-        cannot carry, `OutcomeUnknown` when `lose_confirms` says so, and `Disconnected`.
+        cannot carry, `OutcomeUnknown` when `lose_confirms` says so, and `Disconnected` during an outage, at once:
+        it ends when the test says so, and no time would pass in between.
         """
         await anyio.lowlevel.checkpoint()
         self._check_connected()

@@ -42,15 +42,18 @@ class CausalHeaders(Struct, frozen=True, kw_only=True, gc=False):
     replay_count: int = 0
     repeated: bool = False
     """It was published while a redelivered message was handled, so a copy of it may exist."""
+    batch_id: str | None = None
+    """The batch that it came in, or is."""
 
 
 def _header(name: str) -> tuple[str, str]:
     return name, _PREFIX + name.replace("_", "-")
 
 
-_TEXTS: Final = tuple(
-    map(_header, ("cause", "task_id", "session_id", "parent_task_id", "message_id", "stage", "origin_stage"))
-)
+_TEXT_FIELDS: Final = (
+    "cause", "task_id", "session_id", "parent_task_id", "message_id", "stage", "origin_stage", "batch_id",
+)  # fmt: skip
+_TEXTS: Final = tuple(map(_header, _TEXT_FIELDS))
 _NUMBERS: Final = tuple(map(_header, ("retry_attempt", "replay_count")))
 _REPEATED: Final = _header("repeated")
 _ALL: Final = (*_TEXTS, *_NUMBERS, _REPEATED)

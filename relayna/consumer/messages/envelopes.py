@@ -1,11 +1,11 @@
-"""What travels in message bodies, as JSON: tasks, statuses and workflow messages.
+"""What travels in message bodies, as JSON: tasks, batches of them, statuses and workflow messages.
 
-Owns the three shapes and how they are read. Unknown fields are ignored, so newer producers do no harm.
+Owns the four shapes and how they are read. Unknown fields are ignored, so newer producers do no harm.
 """
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import Struct, field
@@ -14,11 +14,13 @@ from relayna.errors import RelaynaError
 from relayna.ids import MessageId, SessionId, TaskId
 
 __all__ = [
+    "BatchTaskEnvelope",
     "MalformedMessage",
     "StatusEnvelope",
     "TaskEnvelope",
     "WorkflowEnvelope",
     "encode_body",
+    "read_batch",
     "read_body",
 ]
 
@@ -32,6 +34,15 @@ class TaskEnvelope(Struct, kw_only=True, omit_defaults=True):
     correlation_id: str | None = None
     parent_task_id: TaskId | None = None
     session_id: SessionId | None = None
+    meta: dict[str, Any] = field(default_factory=dict)  # Any: the user's own JSON object
+
+
+class BatchTaskEnvelope(Struct, kw_only=True, omit_defaults=True):
+    """Many tasks in one message; `correlation_id` and `meta` hold for each that does not say otherwise."""
+
+    batch_id: str
+    tasks: list[TaskEnvelope]
+    correlation_id: str | None = None
     meta: dict[str, Any] = field(default_factory=dict)  # Any: the user's own JSON object
 
 
@@ -65,6 +76,9 @@ class WorkflowEnvelope(Struct, kw_only=True, omit_defaults=True):
 
 
 AnyEnvelope = TypeVar("AnyEnvelope", TaskEnvelope, StatusEnvelope, WorkflowEnvelope)
+_AnyStruct = TypeVar("_AnyStruct", bound=Struct)
+
+_UNREADABLE: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
 class MalformedMessage(RelaynaError):
@@ -76,17 +90,44 @@ class MalformedMessage(RelaynaError):
         super().__init__(f"The message body is no {wanted}: {problem}")
 
 
-def encode_body(envelope: TaskEnvelope | StatusEnvelope | WorkflowEnvelope) -> bytes:
+def encode_body(envelope: TaskEnvelope | BatchTaskEnvelope | StatusEnvelope | WorkflowEnvelope) -> bytes:
     """The envelope as JSON. Raises `TypeError` on payloads that JSON cannot hold."""
     return msgspec.json.encode(envelope)
 
 
 def read_body(body: bytes, envelope: type[AnyEnvelope]) -> AnyEnvelope:
     """Read a message body. Raises `MalformedMessage`."""
-    try:
-        read = msgspec.json.decode(body, type=envelope)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise MalformedMessage(envelope.__name__, str(error)) from error
+    read = _decoded(body, envelope)
     if not read.task_id:
         raise MalformedMessage(envelope.__name__, "task_id is empty")
     return read
+
+
+def read_batch(body: bytes) -> BatchTaskEnvelope | None:
+    """The batch that a body is, or None. Raises `MalformedMessage` for one that cannot be read.
+
+    A body is a batch by its shape, for other programs set none of our headers: an object without a `task_id`
+    that has `tasks` or a `batch_id`.
+    """
+    try:
+        names = msgspec.json.decode(body, type=dict[str, msgspec.Raw]).keys()
+    except _UNREADABLE:
+        return None
+    if "task_id" in names or names.isdisjoint(("tasks", "batch_id")):
+        return None
+    batch = _decoded(body, BatchTaskEnvelope)
+    if not batch.batch_id:
+        raise MalformedMessage(BatchTaskEnvelope.__name__, "batch_id is empty")
+    if not batch.tasks:
+        raise MalformedMessage(BatchTaskEnvelope.__name__, "it holds no tasks")
+    for position, task in enumerate(batch.tasks):
+        if not task.task_id:
+            raise MalformedMessage(BatchTaskEnvelope.__name__, f"task_id is empty in tasks[{position}]")
+    return batch
+
+
+def _decoded(body: bytes, envelope: type[_AnyStruct]) -> _AnyStruct:
+    try:
+        return msgspec.json.decode(body, type=envelope)
+    except _UNREADABLE as error:
+        raise MalformedMessage(envelope.__name__, str(error)) from error

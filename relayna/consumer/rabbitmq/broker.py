@@ -57,8 +57,9 @@ class RabbitMQBroker:
     """A `Broker` on RabbitMQ 3.10 or later.
 
     May be entered by several users of one event loop, and closes with the last. Connections that are lost,
-    the first ones included, are made again: at most one try a second and with full jitter. Meanwhile what
-    needs a connection raises `Disconnected`, and subscriptions wait.
+    the first ones included, are made again: at most one try a second and with full jitter. Meanwhile
+    subscriptions wait, publishes wait within their `confirm_timeout`, and what else needs a connection raises
+    `Disconnected`.
 
     - `connect_timeout`: how many seconds entering waits for the broker; `None` is as long as it takes. A
       refused login is reported at once.
@@ -95,6 +96,7 @@ class RabbitMQBroker:
         self._entering = anyio.Lock()
         self._users = 0
         self._connected: _Connected | None = None
+        self._declared = Declarations()
 
     def __repr__(self) -> str:
         """Without credentials: brokers end up in logs and tracebacks."""
@@ -138,24 +140,26 @@ class RabbitMQBroker:
         """
         async with self._channel_for_a_moment() as channel:
             await declare(channel, declarations)
+        self._declared += declarations
 
     async def delete(self, declarations: Declarations) -> None:
         """Delete these queues, with the messages in them, and these exchanges; what is not there is left so.
 
         For what lived for one run only. Raises `BrokerRefused` without permission, and `Disconnected`.
         """
+        self._declared = self._declared.without(declarations)
         async with self._channel_for_a_moment() as channel:
             await delete(channel, declarations)
 
     async def publish(
         self, message: Message, *, exchange: str, routing_key: str, confirm_timeout: float = 10.0
     ) -> None:
-        """Return when the broker has confirmed that a queue holds the message.
+        """Return when the broker has confirmed that a queue holds the message; wait for a connection meanwhile.
 
         Raises `Unroutable` when none does or the exchange does not exist, `PublishRefused` when a queue will
         not take it, `InvalidMessage` for what AMQP cannot carry, `OutcomeUnknown` when no confirm came
-        within `confirm_timeout` seconds or the connection was lost meanwhile, and `Disconnected` when nothing
-        was sent. A message without an id gets a random one.
+        within `confirm_timeout` seconds or the connection was lost after it was sent, and `Disconnected` when
+        the connection stayed down, so that nothing was sent. A message without an id gets a random one.
         """
         await self._now().publisher.publish(
             message, exchange=exchange, routing_key=routing_key, confirm_timeout=confirm_timeout
@@ -206,6 +210,7 @@ class RabbitMQBroker:
             channels=self._channels,
             backoff=self._backoff,
             counters=self._counters,
+            restore=self._restore,
         )
         await subscription.open()
         self._subscriptions.add(subscription)
@@ -214,6 +219,12 @@ class RabbitMQBroker:
         finally:
             self._subscriptions.discard(subscription)
             await self._errands.run(subscription.close())
+
+    async def _restore(self, queue_name: str) -> None:
+        needed = self._declared.of_queue(queue_name)
+        if needed.queues:
+            async with self._channel_for_a_moment() as channel:
+                await declare(channel, needed)
 
     def _now(self) -> _Connected:
         if self._connected is None:

@@ -101,6 +101,7 @@ class Link:
         self._connection: AbstractConnection | None = None
         self._refusal: BrokerRefused | None = None
         self._change = anyio.Event()
+        self._closed = False
         # A task of its own, not of a task group: the broker's users come and go in any order.
         self._task = asyncio.create_task(self._keep_up(), name=f"relayna.broker.{purpose}")
 
@@ -134,11 +135,25 @@ class Link:
             ) from error
         return channel
 
+    async def channel_when_up(self, *, confirms: bool = False) -> AbstractChannel:
+        """A new channel, as soon as there is a connection. Raises `Disconnected` after `close`."""
+        while not self._closed:
+            connection = self._connection
+            if connection is not None:
+                with contextlib.suppress(Disconnected):
+                    return await self.channel(confirms=confirms)
+            # One that gives no channel is on its way down: RabbitMQ closes a connection over each that it refuses.
+            while self._connection is connection and not self._closed:
+                await self._change.wait()
+        raise Disconnected(f"The connection to {self._address.shown}")
+
     async def close(self) -> None:
         """Close the connection, and connect no more."""
         self._task.cancel()
         await asyncio.wait({self._task})
         connection, self._connection = self._connection, None
+        self._closed = True
+        self._changed()
         if connection is not None:
             await _close(connection)
 

@@ -3,7 +3,7 @@
 Owns the pool of channels and what an answer, or its absence, means for the message. One message a channel
 at a time, because channels spread harm: a publish to an exchange that does not exist closes its channel and
 takes the unconfirmed neighbours along, and the driver finds a returned message by its message id, so two
-of one id in flight would be taken for each other. Never publishes twice.
+of one id in flight would be taken for each other. Waits for a connection that is down, and never publishes twice.
 """
 
 from __future__ import annotations
@@ -55,25 +55,35 @@ class Publisher:
     ) -> None:
         """Return when a queue holds the message. The whole of it takes at most `confirm_timeout` seconds.
 
-        Raises as `Broker.publish` does, `PublishRefused` and `BrokerRefused`.
+        While the connection is down it waits: nothing is sent then, so there is nothing to be in doubt about.
+        Raises as `Broker.publish` does.
         """
         check_short_string("exchange", exchange)
         check_short_string("routing_key", routing_key)
         outgoing = outgoing_message(message)
-        if not self._link.is_up:
-            raise Disconnected("The connection for publishing")
-        began = anyio.current_time()
+        began, sent = anyio.current_time(), False
         with anyio.move_on_after(confirm_timeout):
             async with self._turns:
-                try:
-                    await self._publish_alone(outgoing, exchange, routing_key)
-                except (*_CHANNEL_SURVIVES, *DRIVER_ERRORS) as error:
-                    raise _failure(error, exchange, routing_key, anyio.current_time() - began) from error
-                return
-        raise OutcomeUnknown(exchange, routing_key, confirm_timeout)
+                while True:
+                    channel = await self._channel()
+                    sent = True
+                    try:
+                        await self._publish_on(channel, outgoing, exchange, routing_key)
+                    except driver.ChannelInvalidStateError:
+                        sent = False  # it was closed before: another one
+                        continue
+                    except (*_CHANNEL_SURVIVES, *DRIVER_ERRORS) as error:
+                        raise _failure(error, exchange, routing_key, anyio.current_time() - began) from error
+                    return
+        if sent or self._link.is_up:
+            raise OutcomeUnknown(exchange, routing_key, confirm_timeout)
+        raise Disconnected(
+            f"The connection for publishing (down for {confirm_timeout:g} s: nothing was sent)"
+        )
 
-    async def _publish_alone(self, message: aio_pika.Message, exchange: str, routing_key: str) -> None:
-        channel = await self._channel()
+    async def _publish_on(
+        self, channel: AbstractChannel, message: aio_pika.Message, exchange: str, routing_key: str
+    ) -> None:
         done = False
         try:
             target = await channel.get_exchange(exchange, ensure=False)
@@ -94,7 +104,7 @@ class Publisher:
             channel = self._idle.pop()
             if not channel.is_closed:
                 return channel
-        return await self._link.channel(confirms=True)
+        return await self._link.channel_when_up(confirms=True)
 
 
 async def _confirmed(target: aio_pika.abc.AbstractExchange, message: aio_pika.Message, key: str) -> None:
@@ -109,8 +119,6 @@ def _failure(error: Exception, exchange: str, routing_key: str, seconds: float) 
             return PublishRefused(exchange, routing_key)
         case driver.ChannelPreconditionFailed():
             return InvalidMessage("body", f"RabbitMQ will not have it: {problem_of(error)}.")
-        case driver.ChannelInvalidStateError():  # raised before anything is sent
-            return Disconnected("The channel for publishing")
         case driver.AMQPChannelError() if "ACCESS_REFUSED" in problem_of(error):
             return BrokerRefused(f"publishing to exchange {exchange!r}", problem_of(error))
         case TypeError() | ValueError() | OverflowError():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 import anyio.lowlevel
@@ -18,7 +18,7 @@ from relayna.consumer.broker import Delivery, Settlement
 from relayna.consumer.rabbitmq.channels import ConsumingChannel, ConsumingChannels
 from relayna.consumer.rabbitmq.link import Link
 from relayna.consumer.rabbitmq.pace import Pace
-from relayna.errors import BrokerError
+from relayna.errors import BrokerError, NotDeclared
 from relayna.signals import Counters
 from relayna.streams.recording.backoff import Backoff
 
@@ -39,8 +39,11 @@ class RabbitMQSubscription:
         channels: ConsumingChannels,
         backoff: Backoff,
         counters: Counters,
+        restore: Callable[[str], Awaitable[None]],
     ) -> None:
+        """`restore` declares the queue of that name anew, when it is known how it was declared."""
         self._queue_name = queue_name
+        self._restore = restore
         self._prefetch = prefetch
         self._link = link
         self._channels = channels
@@ -135,8 +138,17 @@ class RabbitMQSubscription:
             except BrokerError as error:
                 self._pace.failed()
                 _log.warning("Cannot subscribe to %r, and keep trying: %s", self._queue_name, error)
+                if isinstance(error, NotDeclared):
+                    await self._restored()
             else:
                 self._pace.succeeded()
+
+    async def _restored(self) -> None:
+        """Somebody deleted the queue under its consumer, and what is published to it meanwhile has nowhere to go."""
+        try:
+            await self._restore(self._queue_name)
+        except BrokerError as error:
+            _log.warning("Cannot declare %r again: %s", self._queue_name, error)
 
     async def _go_on(self) -> None:
         channel = self._channel

@@ -15,6 +15,7 @@ from relayna.events import (
     ChildFinished,
     ChildRegistered,
     DeadLetterRecorded,
+    DeadLetterReplayClaimed,
     DeadLetterReplayed,
     DeliveryRepeated,
     Envelope,
@@ -34,6 +35,7 @@ VITAL_TYPES: Final = frozenset(
         *STATUS_TYPES,
         *CLOSING_TYPES,
         DeadLetterRecorded,
+        DeadLetterReplayClaimed,
         DeadLetterReplayed,
         DeliveryRepeated,
         EventsLost,
@@ -43,7 +45,9 @@ VITAL_TYPES: Final = frozenset(
 )
 """What a graph is wrong without; everything else is only poorer, and is shed first."""
 
-_DEAD_LETTERS: Final = frozenset({*DEAD_LETTER_TYPES, DeadLetterRecorded, DeadLetterReplayed})
+_DEAD_LETTERS: Final = frozenset(
+    {*DEAD_LETTER_TYPES, DeadLetterRecorded, DeadLetterReplayed, DeadLetterReplayClaimed}
+)
 
 
 def _source(event_type: type) -> str:

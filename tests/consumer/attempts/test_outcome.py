@@ -29,7 +29,7 @@ from relayna.consumer.retry_policy import RetryPolicy
 from relayna.ids import AttemptId
 
 CLOSED = AttemptId("00000000000000aa")
-POLICY = RetryPolicy(max_retries=2, delay_ms=100)
+POLICY = RetryPolicy(max_retries=2, delay_ms=100, jitter=0)
 REQUEST = ManualRetryRequest(task_type="large", reason="too big")
 ERROR = Failed(exception_type="KeyError", exception_message="'total'")
 HOPELESS = Failed(exception_type="ValueError", exception_message="no", retryable=False)
@@ -48,11 +48,15 @@ policies = st.builds(
     delay_ms=st.integers(1, 2**32 - 1),
     backoff=st.floats(1, 1000),
     max_delay_ms=st.integers(1, 2**32 - 1),
+    jitter=st.floats(0, 1, exclude_max=True),
 )
+messages = texts | st.binary(max_size=5)
 
 
 def decided(result: HandlerResult, retry_attempt: int = 0, *, channel_open: bool = True) -> Outcome:
-    return decide(result, retry_attempt=retry_attempt, policy=POLICY, channel_open=channel_open)
+    return decide(
+        result, retry_attempt=retry_attempt, policy=POLICY, channel_open=channel_open, spread_by="m-1"
+    )
 
 
 @pytest.mark.parametrize(
@@ -101,11 +105,21 @@ def test_more_attempts_than_allowed_are_never_tried_again(retry_attempt: int) ->
     assert isinstance(decided(ERROR, retry_attempt), DeadLetter)
 
 
-@given(results, st.integers(0, 2**31), policies, st.booleans())
+@given(results, st.integers(0, 2**31), policies, st.booleans(), messages)
 def test_it_always_decides(
-    result: HandlerResult, retry_attempt: int, policy: RetryPolicy, channel_open: bool
+    result: HandlerResult,
+    retry_attempt: int,
+    policy: RetryPolicy,
+    channel_open: bool,
+    spread_by: str | bytes,
 ) -> None:
-    outcome = decide(result, retry_attempt=retry_attempt, policy=policy, channel_open=channel_open)
+    outcome = decide(
+        result,
+        retry_attempt=retry_attempt,
+        policy=policy,
+        channel_open=channel_open,
+        spread_by=spread_by,
+    )
     assert isinstance(outcome, Duplicate) == isinstance(result, HandledBefore)
     if not channel_open:
         assert isinstance(outcome, Duplicate | Release)
@@ -113,10 +127,17 @@ def test_it_always_decides(
         assert retry_attempt < outcome.retry_attempt <= policy.max_retries
 
 
-@given(st.integers(0, 40), policies)
-def test_every_retry_has_a_queue_to_wait_in(retry_attempt: int, policy: RetryPolicy) -> None:
-    outcome = decide(ERROR, retry_attempt=retry_attempt, policy=policy, channel_open=True)
+@given(st.integers(0, 40), policies, messages)
+def test_every_retry_has_a_queue_to_wait_in_and_asks_for_it_again(
+    retry_attempt: int, policy: RetryPolicy, spread_by: str | bytes
+) -> None:
+    outcome, again = (
+        decide(ERROR, retry_attempt=retry_attempt, policy=policy, channel_open=True, spread_by=spread_by)
+        for _ in range(2)
+    )
+    assert outcome == again
     if isinstance(outcome, Retry):
+        assert outcome.delay_ms == policy.delay_before(retry_attempt + 1, spread_by)
         assert outcome.delay_ms in policy.ladder()
 
 

@@ -141,8 +141,9 @@ async def test_handed_out_before_but_never_handled() -> None:
 class Doomed:
     """A worker whose handler never ends, and that can be killed."""
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: Bench, *, prefetch: int = 1) -> None:
         self._bench = bench
+        self._missing = prefetch
         self._entered = anyio.Event()
         self._sink = NotedSink(bench.recorder)
         self.consumer = TaskConsumer(
@@ -151,11 +152,14 @@ class Doomed:
             retry_policy=ONE_RETRY,
             observation_sink=self._sink,
             drain_seconds=0,
+            prefetch=prefetch,
         )
 
     async def _hang(self, task: TaskEnvelope, context: TaskContext) -> None:
         await context.publish_status("half")
-        self._entered.set()
+        self._missing -= 1
+        if self._missing == 0:
+            self._entered.set()
         await anyio.sleep_forever()
 
     async def die_in_the_middle(self) -> None:
@@ -202,6 +206,30 @@ async def test_poison_is_given_up_by_the_number_of_attempts_that_never_ended() -
         assert attempts(graph) == [("abandoned", "abandoned")] * 2 + [("dead_lettered", "dead_lettered")]
         assert nodes(graph, "dlq_record") == ["poison"]
         assert bench.broker.depth("work.dead_letters") == 1
+
+
+async def test_what_has_one_attempt_left_is_handled_one_at_a_time() -> None:
+    """A worker's end speaks against all that it had in hand; only one of them was the cause."""
+    running = most = 0
+
+    async def handle(task: TaskEnvelope, context: TaskContext) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await anyio.wait_all_tasks_blocked()
+        running -= 1
+
+    async with Bench() as bench:
+        for number in range(3):
+            await bench.client.publish_task(f"order-{number}")
+        await Doomed(bench, prefetch=3).die_in_the_middle()
+        consumer = TaskConsumer(rabbitmq=bench.client, handler=handle, retry_policy=ONE_RETRY, prefetch=3)
+        async with bench.working(consumer):
+            await bench.settled()
+        assert most == 1
+        for number in range(3):
+            graph = await bench.graph(f"order-{number}")
+            assert attempts(graph) == [("abandoned", "abandoned"), ("acked", "succeeded")]
 
 
 async def test_a_classic_queue_counts_no_deliveries_and_poison_is_found_all_the_same() -> None:

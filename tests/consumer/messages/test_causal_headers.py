@@ -30,6 +30,7 @@ causal_headers = st.builds(
     origin_stage=texts,
     replay_count=numbers,
     repeated=st.booleans(),
+    batch_id=texts,
 )
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.dates(),
@@ -38,7 +39,7 @@ anything = st.recursive(
 )
 NAMES = [
     "cause", "task-id", "session-id", "parent-task-id", "message-id", "retry-attempt", "stage", "origin-stage",
-    "replay-count", "repeated",
+    "replay-count", "repeated", "batch-id",
 ]  # fmt: skip
 
 
@@ -55,7 +56,7 @@ def test_nothing_is_written_for_nothing() -> None:
 def test_their_names() -> None:
     full = CausalHeaders(
         cause="c", task_id="t", session_id="s", parent_task_id="p", message_id="m", retry_attempt=1, stage="a",
-        origin_stage="b", replay_count=2, repeated=True,
+        origin_stage="b", replay_count=2, repeated=True, batch_id="n",
     )  # fmt: skip
     assert sorted(write_headers(full)) == sorted(f"x-relayna-{name}" for name in NAMES)
 

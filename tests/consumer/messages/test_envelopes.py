@@ -10,6 +10,7 @@ from relayna.consumer.messages.envelopes import (
     TaskEnvelope,
     WorkflowEnvelope,
     encode_body,
+    read_batch,
     read_body,
 )
 
@@ -46,3 +47,42 @@ def test_an_empty_task_id_names_no_task() -> None:
 def test_payloads_that_json_cannot_hold_are_refused(payload: object) -> None:
     with pytest.raises(TypeError):
         encode_body(TaskEnvelope(task_id="order", payload=payload))
+
+
+@pytest.mark.parametrize(
+    ("body", "tasks"),
+    [
+        (b'{"batch_id":"b","tasks":[{"task_id":"a"},{"task_id":"b","payload":1}],"colour":"red"}', 2),
+        (b'{"task_id":"a","batch_id":"b","tasks":[1]}', None),  # a task, and strangers
+        (b'{"task_id":"","tasks":[]}', None),
+        (b'{"payload":1}', None),
+        (b'[{"task_id":"a"}]', None),
+        (b"not JSON", None),
+    ],
+)
+def test_a_batch_is_told_from_a_task_by_its_shape(body: bytes, tasks: int | None) -> None:
+    batch = read_batch(body)
+    assert (batch and len(batch.tasks)) == tasks
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (b'{"batch_id":"b","tasks":7}', "array"),
+        (b'{"batch_id":"b","tasks":{"task_id":"a"}}', "array"),
+        (b'{"batch_id":"b","tasks":null}', "array"),
+        (b'{"batch_id":"b","tasks":[{"payload":1}]}', "task_id"),
+        (b'{"batch_id":"b","tasks":[{"task_id":"a"},{"task_id":""}]}', "task_id is empty in tasks[1]"),
+        (b'{"batch_id":"b","tasks":["a"]}', "object"),
+        (b'{"batch_id":"b","tasks":[]}', "it holds no tasks"),
+        (b'{"batch_id":"b"}', "tasks"),
+        (b'{"tasks":[{"task_id":"a"}]}', "batch_id"),
+        (b'{"batch_id":"","tasks":[{"task_id":"a"}]}', "batch_id is empty"),
+        (b'{"batch_id":7,"tasks":[{"task_id":"a"}]}', "str"),
+        (b'{"batch_id":"b","meta":[],"tasks":[{"task_id":"a"}]}', "meta"),
+    ],
+)
+def test_a_batch_that_cannot_be_read_says_why(body: bytes, problem: str) -> None:
+    with pytest.raises(MalformedMessage, match="no BatchTaskEnvelope") as caught:
+        read_batch(body)
+    assert problem in caught.value.problem

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from relayna.consumer.broker import Delivery, Message
 from relayna.consumer.messages.envelopes import StatusEnvelope, TaskEnvelope, WorkflowEnvelope
-from relayna.consumer.messages.incoming import DeliveryIdentity, Incoming, derived_message_id, read_delivery
+from relayna.consumer.messages.incoming import (
+    DeliveryIdentity,
+    Incoming,
+    batched_message_id,
+    derived_message_id,
+    read_delivery,
+)
 
 IDENTITY = DeliveryIdentity("m-1", "work", 0, 0)
 texts = st.text(max_size=20)
@@ -104,6 +110,32 @@ def test_what_cannot_be_read_still_has_a_task_to_be_told_of(body: bytes) -> None
     assert read(body, headers={"x-relayna-task-id": "order"}).task_id == "order"
 
 
+def test_a_batch_is_many_tasks_and_none_itself() -> None:
+    body = {"batch_id": "b-1", "tasks": [{"task_id": "order"}], "correlation_id": "c"}
+    batch = read(body, message_id="m-1")
+    assert batch.batch is not None
+    assert (batch.envelope, batch.malformed, batch.batch.tasks) == (
+        None,
+        None,
+        [TaskEnvelope(task_id="order")],
+    )
+    assert (batch.task_id, batch.correlation_id) == ("batch:b-1", "c")
+    assert batch.identity == DeliveryIdentity("m-1", "work", 0, 0)
+
+
+@pytest.mark.parametrize("kind", [StatusEnvelope, WorkflowEnvelope])
+def test_only_where_tasks_are_read_there_are_batches(kind: Any) -> None:
+    incoming = read({"batch_id": "b-1", "tasks": [{"task_id": "order"}]}, kind)
+    assert incoming.batch is None
+    assert incoming.malformed is not None
+
+
+def test_a_batch_that_cannot_be_read_is_told_of_by_its_header() -> None:
+    incoming = read({"tasks": 7}, headers={"x-relayna-batch-id": "b-1"})
+    assert incoming.task_id == "batch:b-1"
+    assert "BatchTaskEnvelope" in str(incoming.malformed)
+
+
 def test_a_status_must_say_which() -> None:
     assert read({"task_id": "order"}, StatusEnvelope).malformed is not None
 
@@ -120,12 +152,13 @@ def test_reading_never_raises(
     raw = body.encode(errors="surrogatepass") if isinstance(body, str) else body
     incoming = read(raw, kind, headers=headers, message_id=message_id)
     assert incoming.task_id
-    assert (incoming.envelope is None) == (incoming.malformed is not None)
+    assert [incoming.envelope, incoming.malformed, incoming.batch].count(None) == 2
 
 
 def test_derived_ids_are_pinned() -> None:
     # A release that derives others would publish twice what the one before had published once.
     assert derived_message_id(IDENTITY, "spawn", 0) == "5d42b63abe08c5b39422bbbdc8503ddf"
+    assert batched_message_id("m-1", 0) == "6c534a1c9cbafe84bc4463eeee021854"
 
 
 @given(

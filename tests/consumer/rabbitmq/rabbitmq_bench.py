@@ -43,23 +43,30 @@ class RabbitMQBench:
     """Enter it, run consumers on it, wait for statuses, look at what was left; its queues go at the end."""
 
     def __init__(
-        self, rabbitmq: RabbitMQ, topology: Topology | None = None, *, log: Log | None = None
+        self,
+        rabbitmq: RabbitMQ,
+        topology: Topology | None = None,
+        *,
+        log: Log | None = None,
+        broker: RabbitMQBroker | None = None,
+        patience_seconds: float = 6 * PATIENCE_SECONDS,
     ) -> None:
         self.topology = topology or shared_topology(rabbitmq.url, rabbitmq.name())
-        self.broker = RabbitMQBroker(self.topology.rabbitmq_url)
+        self.broker = broker or RabbitMQBroker(self.topology.rabbitmq_url)
         self.log = MemoryLog() if log is None else log
         self.recorder = Recorder(self.log)
         self.client = RelaynaClient(
             topology=self.topology, broker=self.broker, observation_sink=self.recorder
         )
         self.to_delete = declarations(self.topology)
+        self._patience_seconds = patience_seconds
         self._seen: set[tuple[str, str]] = set()
         self._opened = AsyncExitStack()
         self._statuses: Subscription | None = None
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            stack.enter_context(anyio.fail_after(6 * PATIENCE_SECONDS))
+            stack.enter_context(anyio.fail_after(self._patience_seconds))
             await stack.enter_async_context(self.log)
             await stack.enter_async_context(self.recorder)
             await stack.enter_async_context(self.client)

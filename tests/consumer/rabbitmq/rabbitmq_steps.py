@@ -53,6 +53,7 @@ class FailingProxy:
         self._url = url
         self._scopes: set[anyio.CancelScope] = set()
         self._silent: set[anyio.CancelScope] = set()
+        self._unplugged = False
         self.port = 0
 
     @property
@@ -71,8 +72,20 @@ class FailingProxy:
         """Let nothing through on the connections that there are, and close none: both sides go on waiting."""
         self._silent |= self._scopes
 
+    def unplug(self) -> None:
+        """Close every connection that there is, and let nobody in until `plug_in`."""
+        self._unplugged = True
+        self.drop()
+
+    def plug_in(self) -> None:
+        """Let connections through again."""
+        self._unplugged = False
+
     async def handle(self, client: SocketStream) -> None:
         """Serve one connection."""
+        if self._unplugged:
+            await client.aclose()
+            return
         async with (
             client,
             await anyio.connect_tcp(*self._target) as server,

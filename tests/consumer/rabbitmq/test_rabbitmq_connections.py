@@ -276,12 +276,14 @@ async def test_credentials_are_never_shown(
     shown = [repr(broker), broker.url, repr(broker._address), str(broker._address.__rich_repr__())]
     async with broker:
         await send(broker, queue, b"x")
-        proxy.drop()
+        proxy.unplug()
         await counters.reach(LOST, 2)
-        for attempt in (send(broker, queue, b"x"), broker.declare(Declarations())):
+        publish = broker.publish(Message(body=b"x"), exchange="", routing_key=queue, confirm_timeout=0.1)
+        for attempt in (publish, broker.declare(Declarations())):
             with pytest.raises(Disconnected) as caught:
                 await attempt
             shown.append(str(caught.value))
+        proxy.plug_in()
         await both_up(broker)
     shown += [f"{record.getMessage()} {record.exc_text}" for record in caplog.records]
     assert [line for line in shown if secret in line] == []

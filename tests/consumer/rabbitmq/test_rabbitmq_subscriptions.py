@@ -87,6 +87,29 @@ async def test_it_goes_on_when_its_queue_was_deleted_and_is_there_again(
 
 
 @pytest.mark.fault
+async def test_a_queue_deleted_under_its_consumer_is_declared_again_with_its_bindings(
+    rabbitmq: RabbitMQ, broker: RabbitMQBroker, queue: str
+) -> None:
+    exchange = f"{queue}.tasks"
+    bound = Declarations(
+        exchanges=(Exchange(name=exchange),),
+        bindings=(Binding(queue=queue, exchange=exchange, routing_key="task"),),
+    )
+    await broker.declare(bound)
+    async with broker.consume(queue, prefetch=1) as subscription, operator(rabbitmq.url) as channel:
+        await channel.queue_delete(queue)
+        with anyio.fail_after(PATIENCE_SECONDS):
+            while True:
+                try:
+                    await broker.publish(Message(body=b"after"), exchange=exchange, routing_key="task")
+                    break
+                except Unroutable:  # until the consumer has noticed
+                    continue
+        assert (await settle_next(broker, aiter(subscription))).message.body == b"after"
+    await broker.delete(Declarations(queues=(Queue(name=queue),), exchanges=(Exchange(name=exchange),)))
+
+
+@pytest.mark.fault
 async def test_when_the_broker_cancels_the_consumer_taken_deliveries_stay_good(
     broker: RabbitMQBroker, queue: str, counters: NotedCounters
 ) -> None:

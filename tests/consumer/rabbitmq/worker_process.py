@@ -50,10 +50,13 @@ class WorkerProcess:
 
 
 @asynccontextmanager
-async def worker_process(*arguments: str) -> AsyncIterator[WorkerProcess]:
-    """A worker; it says `ready` once it takes deliveries. Arguments: AMQP URL, Redis URL, prefix, and how the queues' names begin."""
+async def worker_process(*arguments: str, script: Path = Path(__file__)) -> AsyncIterator[WorkerProcess]:
+    """A worker; it says `ready` once it takes deliveries.
+
+    Arguments: AMQP URL, Redis URL, prefix, how the queues' names begin, and what the script takes beside.
+    """
     path = os.pathsep.join((str(_ROOT), str(_ROOT / "tests")))
-    command = [sys.executable, "-W", "error", "-u", __file__, *arguments]
+    command = [sys.executable, "-W", "error", "-u", str(script), *arguments]
     async with await anyio.open_process(
         command, stderr=None, env={**os.environ, "PYTHONPATH": path}
     ) as process:
