@@ -19,16 +19,17 @@ from relayna.consumer.guarded_spans import GuardedSpans
 from relayna.consumer.messages.envelope_codec import EnvelopeCodec
 from relayna.consumer.messages.envelopes import StatusEnvelope, WorkflowEnvelope
 from relayna.consumer.messages.incoming import batched_message_id
+from relayna.consumer.option_checks import check_status
 from relayna.consumer.producer import Producer
 from relayna.consumer.publications import ProducerPublication, Publications, publish_all
 from relayna.consumer.sender import Sender
 from relayna.consumer.task_request import TaskRequest, TasksNotPublished
-from relayna.errors import InvalidQuery
 from relayna.events import StatusPublished, WorkflowMessagePublished
-from relayna.ids import MessageId, SessionId, TaskId
+from relayna.ids import MessageId, SessionId
 from relayna.instants import format_instant
 from relayna.mint import Mint, RandomMint
 from relayna.signals import Counters, IgnoredCounters, IgnoredSpans, Spans
+from relayna.streams.keys import checked_task_id
 from relayna.streams.sink import ObservationSink
 from relayna.topologies import (
     ContractAliasConfig,
@@ -218,11 +219,10 @@ class RelaynaClient:
         correlation_id: str | None = None,
     ) -> MessageId:
         """Publish a status of a task from outside its workers. Raises `BrokerError`, `InvalidQuery`."""
-        if not status:
-            raise InvalidQuery("status", "it is empty; name the status")
+        check_status(status)
         message_id = self.mint.message_id()
         envelope = StatusEnvelope(
-            task_id=_checked(task_id),
+            task_id=checked_task_id(task_id),
             status=status,
             message=message,
             meta=dict(meta or {}),
@@ -250,7 +250,7 @@ class RelaynaClient:
     ) -> MessageId:
         message_id = self.mint.message_id()
         envelope = WorkflowEnvelope(
-            task_id=_checked(task_id),
+            task_id=checked_task_id(task_id),
             message_id=message_id,
             stage=stage,
             payload=payload,
@@ -271,9 +271,3 @@ def _rabbitmq_of(topology: Topology, counters: Counters) -> Broker:
     from relayna.consumer.rabbitmq import RabbitMQBroker  # the driver takes time to load
 
     return RabbitMQBroker(topology.rabbitmq_url, counters=counters)
-
-
-def _checked(task_id: str) -> TaskId:
-    if not task_id:
-        raise InvalidQuery("task_id", "it is empty; a task needs an id")
-    return TaskId(task_id)

@@ -28,9 +28,9 @@ from relayna.consumer.broker import Delivery, Subscription
 from relayna.consumer.client import RelaynaClient
 from relayna.consumer.messages.envelopes import AnyEnvelope
 from relayna.consumer.messages.incoming import read_delivery
+from relayna.consumer.option_checks import check_handler, check_numbers, check_retry_policy
 from relayna.consumer.retry_policy import RetryPolicy
 from relayna.consumer.service import Service
-from relayna.errors import InvalidSetting
 from relayna.streams.sink import ObservationSink
 from relayna.topologies import Declarations, declarations, retry_declarations
 
@@ -78,7 +78,9 @@ class Consumer(Service, Generic[AnyEnvelope]):
     ) -> None:
         super().__init__()
         self.prefetch = rabbitmq.topology.prefetch_count if prefetch is None else prefetch
-        _check_numbers(self.prefetch, len(queues), drain_seconds, handler_timeout)
+        check_numbers(self.prefetch, len(queues), drain_seconds, handler_timeout)
+        check_handler(handler)
+        check_retry_policy(retry_policy)
         self._client = rabbitmq
         self._queues = queues
         self._envelope: type[AnyEnvelope] = envelope
@@ -172,21 +174,6 @@ class Consumer(Service, Generic[AnyEnvelope]):
         await anyio.sleep(self.drain_seconds)
         for one in self._running:
             one.interrupt()
-
-
-def _check_numbers(prefetch: int, queues: int, drain_seconds: float, handler_timeout: float | None) -> None:
-    for name, holds, problem in (
-        ("prefetch", prefetch >= 1, f"{prefetch} must be at least 1"),
-        ("queues", queues > 0, "there is none to take from"),
-        ("drain_seconds", drain_seconds >= 0, f"{drain_seconds} must be at least 0"),
-        (
-            "handler_timeout",
-            handler_timeout is None or handler_timeout > 0,
-            f"{handler_timeout} must be more than 0 seconds, or None for no limit",
-        ),
-    ):
-        if not holds:
-            raise InvalidSetting(name, "argument", problem)
 
 
 def _as_coroutine_function(handler: Callable[[Any, Any], object], *, threads: int) -> HandlerRun:

@@ -11,8 +11,9 @@ from typing import Any
 from msgspec import Struct, field
 
 from relayna.consumer.messages.envelopes import TaskEnvelope
-from relayna.errors import BrokerError, InvalidQuery
+from relayna.errors import BrokerError
 from relayna.ids import MessageId, SessionId, TaskId
+from relayna.streams.keys import checked_task_id
 
 __all__ = ["TaskRequest", "TasksNotPublished"]
 
@@ -39,8 +40,9 @@ class TaskRequest(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Raises `InvalidQuery`."""
-        if not self.task_id:
-            raise InvalidQuery("task_id", "it is empty; a task needs an id")
+        checked_task_id(self.task_id)
+        if self.parent_task_id is not None:
+            checked_task_id(self.parent_task_id)
 
     def envelope(self) -> TaskEnvelope:
         """What travels in the message's body."""

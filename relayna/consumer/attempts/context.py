@@ -20,7 +20,8 @@ from relayna.consumer.client import RelaynaClient
 from relayna.consumer.messages.causal_headers import CausalHeaders, carried_headers
 from relayna.consumer.messages.envelopes import StatusEnvelope
 from relayna.consumer.messages.incoming import Incoming, derived_message_id
-from relayna.errors import InvalidQuery, RelaynaError
+from relayna.consumer.option_checks import check_status
+from relayna.errors import RelaynaError
 from relayna.events import StatusPublished, TaskLifecycleStatusPublished
 from relayna.ids import AttemptId, MessageId, TaskId
 from relayna.instants import format_instant
@@ -150,8 +151,7 @@ class Context:
         route: Route | None = None,
         parent_task_id: TaskId | None = None,
     ) -> Publication:
-        if not status:
-            raise InvalidQuery("status", "it is empty; name the status")
+        check_status(status)
         # A repeated attempt repeats the task's end, and it stays one end; its way there is its own
         # (docs/decisions/0005).
         kind = "status" if route is None else "report"

@@ -15,6 +15,7 @@ from relayna.consumer.messages.envelopes import TaskEnvelope
 from relayna.errors import InvalidQuery
 from relayna.events import ChildRegistered, TaskPublished
 from relayna.ids import MessageId, TaskId
+from relayna.streams.keys import checked_task_id
 from relayna.topologies import Route, aggregation_route, task_route
 
 __all__ = ["TaskContext"]
@@ -38,7 +39,7 @@ class TaskContext(Context):
         aggregation in the topology, and `BrokerError` when it is published.
         """
         self._check_open()
-        parent = TaskId(parent_task_id) if parent_task_id else self._incoming.parent_task_id
+        parent = self._incoming.parent_task_id if parent_task_id is None else checked_task_id(parent_task_id)
         if parent is None:
             raise InvalidQuery("parent_task_id", f"task {self.task_id!r} has no parent; name one")
         route = aggregation_route(self._client.topology, parent)
@@ -63,7 +64,7 @@ class TaskContext(Context):
         """
         self._check_open()
         message_id = self._derived("spawn", self._ordinal("spawn") if group_key is None else group_key)
-        child = TaskId(task_id or message_id)
+        child = checked_task_id(message_id if task_id is None else task_id)
         route = task_route(self._client.topology, task_type)
         envelope = TaskEnvelope(
             task_id=child,

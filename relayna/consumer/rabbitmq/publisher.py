@@ -124,5 +124,6 @@ def _failure(error: Exception, exchange: str, routing_key: str, seconds: float) 
         case TypeError() | ValueError() | OverflowError():
             return InvalidMessage("headers", f"the AMQP client cannot write them: {error}.")
         case _:
-            _log.warning("A publish to %r was cut off: %s", exchange, problem_of(error))
+            # Many at once when a connection goes; whoever asked is told of each.
+            _log.info("A publish to %r was cut off: %s", exchange, problem_of(error))
             return OutcomeUnknown(exchange, routing_key, seconds, problem=problem_of(error))
