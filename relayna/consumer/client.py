@@ -10,9 +10,8 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
 
-import anyio
-
 from relayna.clock import Clock, SystemClock
+from relayna.consumer.attempts.last_chances import LastChances
 from relayna.consumer.batch_request import BatchRequest
 from relayna.consumer.broker import Broker
 from relayna.consumer.guarded_spans import GuardedSpans
@@ -78,8 +77,7 @@ class RelaynaClient:
         self.counters = IgnoredCounters() if counters is None else counters
         self.broker = _rabbitmq_of(topology, self.counters) if broker is None else broker
         self.spans: Spans = IgnoredSpans() if spans is None else GuardedSpans(spans, self.counters)
-        self.last_chances = anyio.Lock()
-        """Held by a delivery that may end this process, and has one attempt left."""
+        self.last_chances = LastChances()
         self.sender = Sender(self.broker, confirm_timeout=confirm_timeout, spans=self.spans)
         self.producer = self.mint.producer()
         self._producer = Producer(

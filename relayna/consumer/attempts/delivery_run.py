@@ -103,11 +103,13 @@ class DeliveryRun:
     async def _attempt(self, handling: Handling) -> bool:
         """Whether the delivery has come to its end: not when a copy of it elsewhere was first."""
         prior = await self._deferral.prior(handling)
-        if prior.closed is None and self._settings.policy.is_last_chance(prior.unfinished):
-            # One at a time in this process: whichever of them ends it, the others did not.
-            async with self._client.last_chances:
-                return await self._proceed(handling, prior)
-        return await self._proceed(handling, prior)
+        last = prior.closed is None and self._settings.policy.is_last_chance(prior.unfinished)
+        gate = self._client.last_chances
+        await gate.enter(last=last)
+        try:
+            return await self._proceed(handling, prior)
+        finally:
+            gate.leave(last=last)
 
     async def _proceed(self, handling: Handling, prior: PriorAttempts) -> bool:
         if not self._client.broker.is_open(self._incoming.delivery):

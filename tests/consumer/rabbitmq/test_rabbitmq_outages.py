@@ -162,7 +162,9 @@ class Weather:
         for name in ("before", "during", "after"):
             assert attempts(await bench.graph(name)) == [("acked", "succeeded")], name
         held = [outcome for outcome, _ in attempts(await bench.graph("held"))]
-        assert (len(held), held[-1]) == (2, "acked")
+        # A node that has just come up may drop a connection once more.
+        assert len(held) >= 2
+        assert held.index("acked") == len(held) - 1
 
     async def publish_during(self) -> None:
         """Publish a task, again and again while nothing can be sent."""
