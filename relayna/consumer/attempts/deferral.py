@@ -30,7 +30,10 @@ _DEFER_SECONDS: Final = 60
 """A copy does not wait for ever: the other's worker may have died."""
 _STEP_SECONDS: Final = 1
 _GRACE_SECONDS: Final = 0.25
-"""The first copy asks nobody, and may have begun a moment ago: so long its beginning may take to be stored."""
+"""The first copy asks nobody, and was taken out of the queue before: so long its beginning may take to be stored.
+
+Waited before anything is told, so that it counts as waiting in the queue and not as work.
+"""
 
 
 class Deferral:
@@ -60,6 +63,8 @@ class Deferral:
         await handling.wait_for_earlier(self._client.broker.is_open)
         if not (self._incoming.repeated or handling.earlier):
             return PriorAttempts()
+        if self._incoming.headers.repeated and not self._incoming.delivery.redelivered:
+            await self._client.clock.sleep(_GRACE_SECONDS)
         prior = await self._look(handling)
         while prior.ahead and prior.closed is None and self._waits():
             self._patience -= _STEP_SECONDS
@@ -80,7 +85,6 @@ class Deferral:
         """
         if not (self._incoming.headers.repeated and self._waits()):
             return False
-        await self._client.clock.sleep(_GRACE_SECONDS)
         prior = await self._look(handling)
         return prior.closed is not None or prior.ahead > 0
 

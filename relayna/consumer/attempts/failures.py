@@ -5,18 +5,23 @@ Owns the reading of exceptions, which are the user's own and may do anything whe
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
+from typing import Final
 
 from relayna.consumer.attempts.outcome import Failed
 
 __all__ = ["failure_of"]
 
+_LONGEST_TRACEBACK: Final = 8_000
+
 
 def failure_of(error: BaseException, non_retryable: Sequence[type[BaseException]] = ()) -> Failed:
     """The exception as a result. A group that holds one exception is that one; never raises.
 
-    >>> failure_of(ExceptionGroup("unhandled", [KeyError("total")]))
-    Failed(exception_type='KeyError', exception_message="'total'", retryable=True)
+    >>> failed = failure_of(ExceptionGroup("unhandled", [KeyError("total")]))
+    >>> failed.exception_type, failed.exception_message, failed.retryable
+    ('KeyError', "'total'", True)
     """
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
@@ -24,6 +29,7 @@ def failure_of(error: BaseException, non_retryable: Sequence[type[BaseException]
         exception_type=type(error).__name__,
         exception_message=_text(error),
         retryable=not _holds(error, tuple(non_retryable)),
+        traceback=_traceback(error),
     )
 
 
@@ -32,6 +38,17 @@ def _text(error: BaseException) -> str:
         return str(error)
     except Exception:  # noqa: BLE001 - the text is the user's own code
         return f"<the text of this {type(error).__name__} cannot be had>"
+
+
+def _traceback(error: BaseException) -> str:
+    """Where it came from, without the frame of ours that called the handler; its end, when it is long."""
+    own = error.__traceback__
+    beyond = own.tb_next if own is not None and own.tb_next is not None else own
+    try:
+        lines = traceback.format_exception(type(error), error, beyond)
+    except Exception:  # noqa: BLE001 - printing an error runs the user's own code
+        return _text(error)
+    return "".join(lines).rstrip()[-_LONGEST_TRACEBACK:]
 
 
 def _holds(error: BaseException, types: tuple[type[BaseException], ...]) -> bool:

@@ -56,6 +56,8 @@ class Failed(Struct, frozen=True, kw_only=True):
     exception_type: str
     exception_message: str
     retryable: bool = True
+    traceback: str | None = None
+    """For the program's log; nobody records it."""
 
 
 class Stopped(Struct, frozen=True):

@@ -93,7 +93,8 @@ class Performance(Struct, kw_only=True):
     def _tell_failure(self, failure: Failed) -> None:
         self.ending.observer.record(self.ending.facts.failed(self.ending.of, failure))
         self.ending.span.failed(failure.exception_type, failure.exception_message)
-        _log.warning("%s: %s: %s", self._attempt, failure.exception_type, failure.exception_message)
+        told = failure.traceback or f"{failure.exception_type}: {failure.exception_message}"
+        _log.warning("%s failed: %s", self._attempt, told)
 
     def _log_end(self, closing: Body) -> None:
         """For those who have no graph at hand."""

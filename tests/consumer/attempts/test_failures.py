@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from relayna.consumer.attempts.failures import failure_of
 from relayna.consumer.attempts.outcome import Failed
@@ -24,14 +25,40 @@ class Temporary(ValueError):
     pass
 
 
+def told(error: BaseException) -> Failed:
+    """All but the traceback."""
+    return replace(failure_of(error), traceback=None)
+
+
 def test_name_and_text() -> None:
-    assert failure_of(ValueError("no")) == Failed(exception_type="ValueError", exception_message="no")
+    assert told(ValueError("no")) == Failed(exception_type="ValueError", exception_message="no")
+
+
+def test_where_it_came_from() -> None:
+    def handler() -> None:
+        raise KeyError("width")
+
+    try:
+        handler()
+    except KeyError as error:
+        traceback = failure_of(error).traceback
+    assert traceback is not None
+    assert "in handler" in traceback
+    assert "in test_where_it_came_from" not in traceback  # whoever called it is no news
+    assert traceback.endswith("KeyError: 'width'")
+
+
+def test_of_a_long_traceback_the_end_is_kept() -> None:
+    traceback = failure_of(ValueError("x" * 20_000 + "the end")).traceback
+    assert traceback is not None
+    assert len(traceback) == 8_000
+    assert traceback.endswith("the end")
 
 
 @pytest.mark.parametrize("error", [Mute(), Odd()])
 def test_an_exception_that_cannot_be_printed_is_still_told(error: Exception) -> None:
     name = type(error).__name__
-    assert failure_of(error) == Failed(
+    assert told(error) == Failed(
         exception_type=name, exception_message=f"<the text of this {name} cannot be had>"
     )
 
