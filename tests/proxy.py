@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import anyio
@@ -16,28 +16,38 @@ class CuttingProxy:
 
     def __init__(self, host: str, port: int) -> None:
         self.cutting = False
+        self.may_cut: Callable[[], bool] = lambda: False
+        """Asked for each reply: whether it is dropped."""
         self.cuts = 0
         self.url = ""
         self._target = (host, port)
 
+    def lead_to(self, host: str, port: int) -> None:
+        """From now on connections lead to another server."""
+        self._target = (host, port)
+
     async def handle(self, client: SocketStream) -> None:
         """Serve one connection."""
-        async with (
-            client,
-            await anyio.connect_tcp(*self._target) as server,
-            anyio.create_task_group() as both,
-        ):
-            both.start_soon(_forward, client, server, both.cancel_scope)
-            both.start_soon(self._forward_replies, server, client, both.cancel_scope)
+        async with client:
+            try:
+                server = await anyio.connect_tcp(*self._target)
+            except OSError:  # nobody listens there: whoever came finds its connection closed
+                return
+            async with server, anyio.create_task_group() as both:
+                both.start_soon(_forward, client, server, both.cancel_scope)
+                both.start_soon(self._forward_replies, server, client, both.cancel_scope)
 
     async def _forward_replies(
         self, server: SocketStream, client: SocketStream, scope: anyio.CancelScope
     ) -> None:
-        async for chunk in server:
-            if self.cutting:
-                self.cuts += 1
-                break
-            await client.send(chunk)
+        try:
+            async for chunk in server:
+                if self.cutting or self.may_cut():
+                    self.cuts += 1
+                    break
+                await client.send(chunk)
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+            pass  # the server was killed, or whoever asked has gone
         scope.cancel()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from relayna.errors import InvalidSetting
-from relayna.settings import Settings, load_settings, masked, wants_colour
+from relayna.settings import Settings, amqp_url_for_tests, load_settings, masked, wants_colour
 
 
 def test_defaults_come_from_nowhere_else() -> None:
@@ -91,3 +91,8 @@ def test_colour_is_wanted_unless_it_is_not() -> None:
     assert wants_colour({"NO_COLOR": "", "TERM": "xterm"})
     assert not wants_colour({"NO_COLOR": "1"})
     assert not wants_colour({"TERM": "dumb"})
+
+
+def test_tests_have_a_broker_of_their_own() -> None:
+    assert amqp_url_for_tests({"RELAYNA_TEST_AMQP_URL": "amqp://tests"}) == "amqp://tests"
+    assert amqp_url_for_tests({"RELAYNA_TEST_AMQP_URL": "", "RELAYNA_AMQP_URL": "amqp://work"}) is None

@@ -3,7 +3,7 @@
 Each command is a module of its own, imported only when it is called: `relayna --help` is quick.
 
 Data goes to stdout, talk to stderr. Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 store unreachable,
-5 partial with --require-full, 130 on Ctrl-C; a closed pipe is quiet.
+5 partial with --require-full, 6 findings, 130 on Ctrl-C; a closed pipe is quiet.
 """
 
 from __future__ import annotations
@@ -27,10 +27,14 @@ from relayna.errors import (
 __all__ = ["cli", "main"]
 
 _COMMANDS: Final = {
+    "archive": "Write tasks' streams to files that outlive their retention.",
+    "check": "Say whether the store is set up as relayna needs it.",
     "config": "Show each effective setting and where it came from.",
     "demo": "Play all topologies, draw one failing run and serve the API.",
     "dlq": "List, show and replay the dead letters of a task.",
     "graph": "Draw what happened to a task.",
+    "import": "Bring archives, and events from a program's log, into the store.",
+    "seal": "Give back memory that finished tasks hold.",
     "serve": "Serve the HTTP API.",
 }
 _EXIT_CODES: Final[tuple[tuple[type[RelaynaError], int], ...]] = (

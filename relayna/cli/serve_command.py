@@ -11,6 +11,7 @@ from relayna.api.app import create_app
 from relayna.cli.options import required_redis_url, store_options
 from relayna.cli.serving import listening_socket, serve_app
 from relayna.errors import StoreError
+from relayna.observability.checks import StoreHealth
 from relayna.observability.graph_service import ExecutionGraphService
 from relayna.settings import EffectiveSettings, Settings
 from relayna.streams import checked_tenant
@@ -40,7 +41,12 @@ async def _serve(settings: Settings, url: str, listener: socket.socket) -> None:
     host, port = listener.getsockname()[:2]
     click.echo(f"relayna listens on http://{host}:{port} and reads {log.url}", err=True)
     await _say_whether_it_answers(log)
-    await serve_app(create_app(execution_graph_service=service, log=log), listener)
+    health = StoreHealth(
+        log,
+        retention_seconds=settings.retention_seconds,
+        open_retention_seconds=settings.open_retention_seconds,
+    )
+    await serve_app(create_app(execution_graph_service=service, log=log, health=health), listener)
 
 
 async def _say_whether_it_answers(log: RedisLog) -> None:

@@ -31,6 +31,7 @@ __all__ = [
     "encode_event",
     "encode_frame",
     "encode_recorded",
+    "frame_task_id",
 ]
 
 FRAME_VERSION: Final = 1
@@ -172,6 +173,14 @@ def decode_frame(payload: bytes, *, task_id: TaskId, stream_id: StreamId) -> Fra
             )
         )
     return Frame(topology_kind=typed.topology_kind, events=events)
+
+
+def frame_task_id(payload: bytes) -> str | None:
+    """Whose stream this entry belongs to; nothing when it is no frame."""
+    try:
+        return _raw_frames.decode(payload).task_id
+    except _undecodable:
+        return None
 
 
 def encode_recorded(event: RecordedEvent) -> bytes:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from relayna.errors import DeadLetterNotFound
 from relayna.observability.builder import Histories, build_execution_graph
+from relayna.observability.checks import Check, CheckReport, StoreHealth
 from relayna.observability.dead_letter_replayer import DeadLetterReplayer, ReplayOutcome, ReplayResult
 from relayna.observability.dead_letter_service import DLQService
 from relayna.observability.dead_letter_store import DLQStore, RedisDLQStore
 from relayna.observability.graph_service import ExecutionGraphService
 from relayna.observability.mermaid import execution_graph_mermaid
+from relayna.observability.sealer import Sealer, SealReport
 from relayna.observability.stores import (
     ObservationStore,
     PlainRecord,
@@ -39,6 +41,8 @@ __all__ = [
     # views over the streams
     "DLQService", "DLQStore", "DeadLetterNotFound", "ObservationStore", "PlainRecord", "RedisDLQStore",
     "RedisObservationStore", "RedisStatusStore", "StatusStore", "StreamView", "make_redis_observation_sink",
+    # the store itself
+    "Check", "CheckReport", "SealReport", "Sealer", "StoreHealth",
     # spans
     "OpenTelemetrySpans",
     # replays of dead letters

@@ -39,6 +39,7 @@ from relayna.streams import (
     checked_tenant,
     replay,
 )
+from relayna.streams.lifespan import tells_of
 from relayna.streams.log import DEFAULT_RETENTION_SECONDS, Append, NotAppended
 from relayna.streams.redis import RedisLog, RedisSource
 
@@ -48,11 +49,11 @@ __all__ = [
 ]  # fmt: skip
 
 PlainRecord: TypeAlias = dict[str, Any]
-
-_DEAD_LETTERS: Final = (DeadLetterRecorded, DeadLetterReplayed, DeadLetterReplayClaimed)
 """An event as a dictionary of JSON values (docs/events.md). Any: JSON values."""
 
 DEFAULT_HISTORY_MAXLEN: Final = 500
+
+_DEAD_LETTERS: Final = (DeadLetterRecorded, DeadLetterReplayed, DeadLetterReplayClaimed)
 
 
 class StreamView:
@@ -114,7 +115,7 @@ class StreamView:
         address = TaskAddress(event.envelope.task_id, self.tenant)
         payload = encode_frame(address.task_id, None, self.clock.now() // 1000, [encode_event(event)])
         async with self.log:
-            result = (await self.log.append([Append(address, payload)]))[0]
+            result = (await self.log.append([Append(address, payload, tells_of(event.body))]))[0]
         if isinstance(result, NotAppended):
             raise result.error
 

@@ -25,6 +25,7 @@ from relayna.events import (
 )
 from relayna.events.history import StreamFact
 from relayna.projections.attempts import Attempt
+from relayna.projections.dangling import dangling_facts
 from relayna.projections.fact_ids import attempt_named_by, cause_of
 from relayna.projections.ordering import PlacedEvent
 from relayna.projections.outcomes import ABANDONED
@@ -123,9 +124,13 @@ def _reported(run: TaskRun) -> list[Gap]:
 
 
 def _holes(run: TaskRun, *, trimmed: bool) -> list[Gap]:
-    heads = _heads_missing(run)
+    heads, explained = _heads_missing(run, _confessed_outside(run))
     before_everything = _before_everything(run, heads)
     gaps: list[Gap] = []
+    for placed in dangling_facts(run, observed=has_observations(run))[explained:]:
+        elsewhere = "head_missing" if placed.own_id in before_everything else "gap"
+        reason = "trimmed" if trimmed else elsewhere
+        gaps.append(Gap(reason=reason, task_id=run.task_id, detail={"named_by": placed.own_id}))
     for attempt in run.attempts.members:
         if attempt.ref in heads:
             elsewhere = "head_missing" if attempt.ref in before_everything else "gap"
@@ -139,22 +144,28 @@ def _holes(run: TaskRun, *, trimmed: bool) -> list[Gap]:
     return gaps
 
 
-def _heads_missing(run: TaskRun) -> set[str]:
-    """Attempts whose first events are not there, or the event that led to them, and nobody confessed to it."""
-    confessed = sum(
+def _confessed_outside(run: TaskRun) -> int:
+    """How many events were lost outside any attempt: they have no number, each explains one that is missing."""
+    return sum(
         max(1, placed.event.body.count)
         for placed in run.losses
         if isinstance(placed.event.body, EventsLost) and placed.event.envelope.attempt_id is None
     )
+
+
+def _heads_missing(run: TaskRun, confessed: int) -> tuple[set[str], int]:
+    """Attempts whose first events are not there, or the event that led to them, and nobody confessed to it.
+
+    And how many of those that were `confessed` to explain none of them.
+    """
     heads = {attempt.ref for attempt in run.attempts.members if _lacks_own_head(attempt)}
     for attempt in run.attempts.members:
         if attempt.ref not in heads and _lacks_cause(run, attempt):
-            # What was lost outside any attempt has no number: each confessed one explains one.
             if confessed > 0:
                 confessed -= 1
             else:
                 heads.add(attempt.ref)
-    return heads
+    return heads, confessed
 
 
 def _lacks_own_head(attempt: Attempt) -> bool:
@@ -175,7 +186,7 @@ def _lacks_cause(run: TaskRun, attempt: Attempt) -> bool:
 
 
 def _before_everything(run: TaskRun, heads: set[str]) -> set[str]:
-    """Those of `heads` before which the stream holds nothing that is whole."""
+    """Those of `heads`, and the facts from outside, before which the stream holds nothing that is whole."""
     found: set[str] = set()
     for placed in run.ordered:
         attempt_id = placed.event.envelope.attempt_id
@@ -183,6 +194,8 @@ def _before_everything(run: TaskRun, heads: set[str]) -> set[str]:
             found.add(attempt_id)
         elif attempt_id is not None or not isinstance(placed.event.body, _FROM_OUTSIDE):
             break
+        else:
+            found.add(placed.own_id)
     return found
 
 

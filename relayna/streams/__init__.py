@@ -22,6 +22,7 @@ from relayna.streams.log import (
     StreamState,
 )
 from relayna.streams.memory import MemoryLog
+from relayna.streams.outcomes import Outcome, Ruling, Trouble
 from relayna.streams.recording import Backoff, Recorder
 from relayna.streams.references import references
 from relayna.streams.replay import Replay, replay
@@ -43,12 +44,15 @@ __all__ = [
     "MemoryLog",
     "NotAppended",
     "ObservationSink",
+    "Outcome",
     "Recorder",
     "Replay",
+    "Ruling",
     "StreamPage",
     "StreamRange",
     "StreamState",
     "TaskAddress",
+    "Trouble",
     "checked_task_id",
     "checked_tenant",
     "references",

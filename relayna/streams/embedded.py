@@ -148,6 +148,21 @@ class EmbeddedServer:
         raise StoreUnreachable(self.url, f"{binary} did not come up: {self._last_words()}")
 
     def _spawn(self, binary: Path) -> subprocess.Popen[bytes]:
+        passing = str(self._directory) if self._kept_directory is None else ""
+        # In a group of its own: Ctrl-C is for us, and the server must outlive our last writes.
+        guard = subprocess.Popen(  # noqa: S603 - the binary is the caller's or one that was found
+            ["/bin/sh", "-c", _GUARD, passing, str(binary), *self._arguments()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            process_group=0,
+        )
+        if guard.stdout is not None:
+            self._server_pid = int(guard.stdout.readline() or 0)
+            guard.stdout.close()
+        return guard
+
+    def _arguments(self) -> list[str]:
         options = {
             "bind": _HOST,
             "port": str(self._port),
@@ -159,20 +174,7 @@ class EmbeddedServer:
             "appendfsync": "everysec",
             "maxmemory-policy": "noeviction",
         }
-        arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
-        passing = str(self._directory) if self._kept_directory is None else ""
-        # In a group of its own: Ctrl-C is for us, and the server must outlive our last writes.
-        guard = subprocess.Popen(  # noqa: S603 - the binary is the caller's or one that was found
-            ["/bin/sh", "-c", _GUARD, passing, str(binary), *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            process_group=0,
-        )
-        if guard.stdout is not None:
-            self._server_pid = int(guard.stdout.readline() or 0)
-            guard.stdout.close()
-        return guard
+        return [part for name, value in options.items() for part in (f"--{name}", value)]
 
     def _comes_up(self, process: subprocess.Popen[bytes]) -> bool:
         for _ in range(_STEPS_TO_READY):

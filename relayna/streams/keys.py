@@ -2,6 +2,7 @@
 
     PREFIX:{SHARD}:TENANT~TASK:events   one task's stream; expires with its retention
     PREFIX:{SHARD}:feed                 one small reference per append of the shard; trimmed, expires
+    PREFIX:{SHARD}:sealing              a copy of a stream, there only while `seal.lua` runs
     PREFIX:shards                       how many shards this prefix is laid out over; permanent
 
 Braces are literal and stand round the shard only, so everything of a shard lives in one Cluster slot
@@ -15,7 +16,7 @@ import hashlib
 import re
 from functools import lru_cache
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
 from msgspec import Struct
 
@@ -38,6 +39,7 @@ DEFAULT_TENANT: Final = Tenant("default")
 DEFAULT_SHARD_COUNT: Final = 64
 
 _LONGEST_ENCODED: Final = 160
+_EVENTS: Final = re.compile(r"\{\d+\}:(?P<tenant>[^~]+)~(?P<task>.*):events")
 _TENANT: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -73,9 +75,30 @@ class KeyGrammar(Struct, frozen=True):
         """The task's stream."""
         return f"{self.prefix}:{{{self.shard_of(address)}}}:{address.tenant}~{encode_task_id(address.task_id)}:events"
 
+    def tenant_in(self, key: str) -> Tenant | None:
+        """Whose stream this key is; nothing for a key that is none of a stream."""
+        found = _EVENTS.fullmatch(key.removeprefix(f"{self.prefix}:"))
+        return None if found is None else Tenant(found["tenant"])
+
+    def address_in(self, key: str) -> TaskAddress | None:
+        """Which task's stream this key is; nothing for any other key, and for one that holds only a hash."""
+        found = _EVENTS.fullmatch(key.removeprefix(f"{self.prefix}:"))
+        if found is None:
+            return None
+        try:
+            task_id = unquote_to_bytes(found["task"]).decode(errors="surrogatepass")
+        except UnicodeDecodeError:
+            return None
+        address = TaskAddress(TaskId(task_id), Tenant(found["tenant"]))
+        return address if self.events(address) == key else None
+
     def feed(self, shard: int) -> str:
         """The feed of a shard: which tasks were appended to, in order."""
         return f"{self.prefix}:{{{shard}}}:feed"
+
+    def sealing(self, shard: int) -> str:
+        """Where a stream of the shard is copied to while it is sealed."""
+        return f"{self.prefix}:{{{shard}}}:sealing"
 
     def shards(self) -> str:
         """Where the number of shards is written down; the one key without expiry."""

@@ -6,17 +6,19 @@ Knows nothing of what a payload means: frames are bytes here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import TracebackType
-from typing import Protocol, Self, TypeAlias
+from typing import Literal, Protocol, Self, TypeAlias
 
 from msgspec import Struct
 
-from relayna.errors import StoreError
+from relayna.errors import InvalidSetting, StoreError
 from relayna.ids import StreamId
 from relayna.streams.keys import KeyGrammar, TaskAddress
+from relayna.streams.outcomes import Outcome, Ruling, ruling
 
 __all__ = [
+    "DEFAULT_OPEN_RETENTION_SECONDS",
     "DEFAULT_RETENTION_SECONDS",
     "FEED_FUSE",
     "FEED_RETENTION_SECONDS",
@@ -33,6 +35,8 @@ __all__ = [
     "StreamPage",
     "StreamRange",
     "StreamState",
+    "Tells",
+    "checked_retention",
 ]
 
 START = StreamId("0-0")
@@ -42,7 +46,10 @@ PAGE_LIMIT = 500
 """Entries a page, unless asked otherwise: larger replies cost more per entry."""
 
 DEFAULT_RETENTION_SECONDS = 604_800
-"""How long a stream outlives its last append, unless asked otherwise: 7 days."""
+"""How long a stream outlives the end of its task, and each append after it, unless asked otherwise: 7 days."""
+
+DEFAULT_OPEN_RETENTION_SECONDS = 2_592_000
+"""How long the stream of a task that goes on outlives its last append, unless asked otherwise: 30 days."""
 
 STREAM_FUSE = 100_000
 """Frames a stream keeps at least; somewhat above, the oldest go. Expiry is the bound, this is the fuse."""
@@ -54,11 +61,17 @@ FEED_FUSE = 100_000
 """References a feed keeps at least; somewhat above, the oldest go."""
 
 
+Tells: TypeAlias = Literal["open", "ended"]
+"""What facts say of their task as a whole: that it goes on, or that it has ended."""
+
+
 class Append(Struct, frozen=True, gc=False):
     """A frame to be appended to the task's stream."""
 
     address: TaskAddress
     payload: bytes
+    tells: Tells | None = None
+    """What the frame says of its task, when it says either (`relayna.streams.lifespan`)."""
 
 
 class Appended(Struct, frozen=True, gc=False):
@@ -76,6 +89,16 @@ class NotAppended(Struct, frozen=True):
     error: StoreError
     outcome_unknown: bool = False
 
+    @property
+    def ruling(self) -> Ruling:
+        """What became of the frame, and whose trouble it is (`relayna.streams.outcomes`)."""
+        return ruling(self.error, unheard=self.outcome_unknown)
+
+    @property
+    def outcome(self) -> Outcome:
+        """What became of the frame."""
+        return self.ruling.outcome
+
 
 AppendResult: TypeAlias = Appended | NotAppended
 
@@ -87,6 +110,8 @@ class StreamRange(Struct, frozen=True, kw_only=True, gc=False):
     after: StreamId = START
     until: StreamId | None = None
     limit: int = PAGE_LIMIT
+    newest: bool = False
+    """Of more than `limit` entries the newest, not the oldest; in order all the same."""
 
 
 class Entry(Struct, frozen=True, gc=False):
@@ -133,8 +158,10 @@ class Log(Protocol):
         """Append each frame, in order within a task; one result for each, in the order given.
 
         A frame that cannot be appended harms no other. Each stream's expiry is moved on to the
-        retention of this log when that is longer, and one reference per task and call is left in
-        the feed of its shard. Does not raise for a store that fails: that is in the results.
+        retention of this log when that is longer; to its open retention by frames that tell that the
+        task is open; and set to the retention, also when that is shorter, by those that tell its end.
+        One reference per task and call is left in the feed of its shard. Does not raise for a store
+        that fails: that is in the results.
         """
 
     async def read(self, ranges: Sequence[StreamRange]) -> list[StreamPage]:
@@ -144,6 +171,15 @@ class Log(Protocol):
         self, shard: int, *, after: StreamId = START, limit: int = PAGE_LIMIT
     ) -> list[FeedReference]:
         """References after `after`, oldest first."""
+
+    async def incarnations(self, shards: Collection[int]) -> Mapping[int, str]:
+        """By shard, the name of the data set that answers for it; without those that do not say.
+
+        A name changes when a server was restarted or another took its place: what the former one had
+        acknowledged may be missing then. The same object again means that nothing has changed. Asks the
+        store only after a new connection was made, an append has failed, or while a name of these shards
+        is missing. Does not raise.
+        """
 
     async def ping(self) -> None:
         """Return when the store answers."""
@@ -155,3 +191,14 @@ class Log(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Give connections back."""
+
+
+def checked_retention(retention_seconds: int, open_retention_seconds: int) -> int:
+    """For how long open tasks are kept: never less than ended ones. Raises `InvalidSetting`."""
+    for name, seconds in (
+        ("retention_seconds", retention_seconds),
+        ("open_retention_seconds", open_retention_seconds),
+    ):
+        if seconds < 1:
+            raise InvalidSetting(name, "argument", f"{seconds} is less than a second")
+    return max(retention_seconds, open_retention_seconds)

@@ -6,19 +6,21 @@ feeds. Keeps nothing beyond the object's life, and talks to nobody.
 
 from __future__ import annotations
 
+import heapq
+import itertools
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 import anyio.lowlevel
 
 from relayna.clock import Clock, SystemClock
-from relayna.errors import InvalidSetting
 from relayna.ids import StreamId, stream_position
 from relayna.instants import Instant
 from relayna.streams.keys import DEFAULT_PREFIX, DEFAULT_SHARD_COUNT, KeyGrammar, TaskAddress
 from relayna.streams.log import (
+    DEFAULT_OPEN_RETENTION_SECONDS,
     DEFAULT_RETENTION_SECONDS,
     FEED_FUSE,
     FEED_RETENTION_SECONDS,
@@ -33,12 +35,15 @@ from relayna.streams.log import (
     StreamPage,
     StreamRange,
     StreamState,
+    checked_retention,
 )
 
 __all__ = ["MemoryLog"]
 
 _NODE = 100
 """A server drops the oldest a node of about this many entries at a time; so do we, and for its speed."""
+
+_NO_INCARNATIONS: Mapping[int, str] = {}
 
 
 class MemoryLog:
@@ -50,18 +55,19 @@ class MemoryLog:
         prefix: str = DEFAULT_PREFIX,
         shard_count: int = DEFAULT_SHARD_COUNT,
         retention_seconds: int = DEFAULT_RETENTION_SECONDS,
+        open_retention_seconds: int = DEFAULT_OPEN_RETENTION_SECONDS,
         clock: Clock | None = None,
     ) -> None:
         """Raises `InvalidSetting` for a prefix, a shard count or a retention that cannot work."""
-        if retention_seconds < 1:
-            raise InvalidSetting(
-                "retention_seconds", "argument", f"{retention_seconds} is less than a second"
-            )
+        self._open_retention_seconds = checked_retention(retention_seconds, open_retention_seconds)
         self._keys = KeyGrammar(prefix, shard_count)
         self._retention_seconds = retention_seconds
         self._clock = clock or SystemClock()
         self._streams: dict[TaskAddress, _Stream[Entry]] = {}
         self._feeds: dict[int, _Stream[FeedReference]] = {}
+        self._ends: list[tuple[Instant, int, TaskAddress]] = []
+        """When to look whether a stream has ended; one that was moved on since is looked at again."""
+        self._looks = itertools.count()
 
     @property
     def keys(self) -> KeyGrammar:
@@ -91,6 +97,10 @@ class MemoryLog:
         feed = self._feeds.get(shard)
         return [] if feed is None or feed.expired(self._clock.now()) else feed.between(after, None, limit)
 
+    async def incarnations(self, shards: Collection[int]) -> Mapping[int, str]:
+        """None: memory never goes backwards."""
+        return _NO_INCARNATIONS
+
     async def ping(self) -> None:
         """Return: memory always answers."""
         await anyio.lowlevel.checkpoint()
@@ -114,20 +124,29 @@ class MemoryLog:
         self._streams.pop(address, None)
 
     def _sweep(self, now: Instant) -> None:
-        # All streams have one retention, so those that ended stand at the front.
-        while self._streams:
-            address, oldest = next(iter(self._streams.items()))
-            if not oldest.expired(now):
-                break
-            del self._streams[address]
+        while self._ends and self._ends[0][0] <= now:
+            _, _, address = heapq.heappop(self._ends)
+            stream = self._streams.get(address)
+            if stream is not None and stream.expired(now):
+                del self._streams[address]
+            elif stream is not None:
+                self._look_at(stream.expires_at, address)
+
+    def _look_at(self, end: Instant, address: TaskAddress) -> None:
+        heapq.heappush(self._ends, (end, next(self._looks), address))
 
     def _append_one(self, append: Append, now: Instant) -> StreamId:
-        stream = self._streams.pop(append.address, None)
+        stream = self._streams.get(append.address)
         if stream is None or stream.expired(now):
-            stream = _Stream(STREAM_FUSE)
-        self._streams[append.address] = stream  # at the end: the dict keeps the order of last appends
-        stream_id = stream.next_id(now)
-        stream.add(Entry(stream_id, append.payload), expires_at=_later(now, self._retention_seconds))
+            stream = self._streams[append.address] = _Stream(STREAM_FUSE)
+        is_open = append.tells == "open"
+        bound = _later(now, self._open_retention_seconds if is_open else self._retention_seconds)
+        stream_id, former = stream.next_id(now), stream.expires_at
+        stream.add(Entry(stream_id, append.payload), expires_at=bound)
+        if append.tells == "ended":
+            stream.expires_at = bound
+        if not former or stream.expires_at < former:
+            self._look_at(stream.expires_at, append.address)
         return stream_id
 
     def _refer_to(self, addresses: Iterable[TaskAddress], now: Instant) -> None:
@@ -143,7 +162,7 @@ class MemoryLog:
         stream = self._streams.get(wanted.address)
         if stream is None or stream.expired(now):
             return StreamPage(address=wanted.address, entries=[], state=StreamState())
-        entries = stream.between(wanted.after, wanted.until, wanted.limit)
+        entries = stream.between(wanted.after, wanted.until, wanted.limit, newest=wanted.newest)
         return StreamPage(address=wanted.address, entries=entries, state=stream.state(now))
 
 
@@ -158,7 +177,7 @@ class _Stream(Generic[_Item]):
         self._items: list[_Item] = []
         self._added = 0
         self._last = (0, 0)
-        self._expires_at = Instant(0)
+        self.expires_at = Instant(0)
 
     def next_id(self, now: Instant) -> StreamId:
         """The server's rule: the wall clock's millisecond, or the last one when the clock stepped back."""
@@ -169,7 +188,7 @@ class _Stream(Generic[_Item]):
     def add(self, item: _Item, *, expires_at: Instant) -> None:
         self._items.append(item)
         self._added += 1
-        self._expires_at = max(self._expires_at, expires_at)
+        self.expires_at = max(self.expires_at, expires_at)
         if len(self._items) >= self._fuse + _NODE:
             self.trim(self._fuse)
 
@@ -177,11 +196,15 @@ class _Stream(Generic[_Item]):
         del self._items[: max(0, len(self._items) - keep)]
 
     def expired(self, now: Instant) -> bool:
-        return now >= self._expires_at
+        return now >= self.expires_at
 
-    def between(self, after: StreamId, until: StreamId | None, limit: int) -> list[_Item]:
+    def between(
+        self, after: StreamId, until: StreamId | None, limit: int, *, newest: bool = False
+    ) -> list[_Item]:
         first = 0 if after == START else self._first_after(after)
         end = len(self._items) if until is None else self._first_after(until)
+        if newest:
+            return self._items[max(first, end - max(0, limit)) : end]
         return self._items[first : min(end, first + max(0, limit))]
 
     def state(self, now: Instant) -> StreamState:
@@ -189,7 +212,7 @@ class _Stream(Generic[_Item]):
             length=len(self._items),
             entries_added=self._added,
             last_id=StreamId(f"{self._last[0]}-{self._last[1]}"),
-            expires_in_ms=(self._expires_at - now) // 1000,
+            expires_in_ms=(self.expires_at - now) // 1000,
         )
 
     def _first_after(self, stream_id: StreamId) -> int:

@@ -10,8 +10,9 @@ import hashlib
 from collections.abc import Collection
 
 from relayna.events import TERMINAL_STATUSES, ChildFinished, ChildRegistered, Envelope, Event, EventsLost
-from relayna.events.vocabulary import DEAD_LETTER_TYPES, STATUS_TYPES, Body
+from relayna.events.vocabulary import STATUS_TYPES
 from relayna.ids import EventId, MessageId, TaskId, copied_event_id, message_event_id, own_event_id
+from relayna.streams.lifespan import final_status
 
 __all__ = ["ending", "parent_of", "references", "registration"]
 
@@ -60,7 +61,7 @@ def ending(
     event: Event, parent: TaskId, terminal_statuses: Collection[str] = TERMINAL_STATUSES
 ) -> Event | None:
     """`ChildFinished` in the parent's stream, when this fact ends the child."""
-    status = _final_status(event.body, terminal_statuses)
+    status = final_status(event.body, terminal_statuses)
     if status is None:
         return None
     envelope = event.envelope
@@ -69,13 +70,6 @@ def ending(
         envelope=_in_parent(envelope, parent, event_id, producer=envelope.producer, cause=envelope.cause),
         body=ChildFinished(child_task_id=envelope.task_id, status=status),
     )
-
-
-def _final_status(body: Body, terminal_statuses: Collection[str]) -> str | None:
-    if isinstance(body, STATUS_TYPES):
-        status: object = body.status
-        return status if isinstance(status, str) and status in terminal_statuses else None
-    return "dead_lettered" if isinstance(body, DEAD_LETTER_TYPES) else None
 
 
 def _in_parent(

@@ -5,7 +5,7 @@ It stands in for nothing: what it stores is really stored and read back. It only
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -39,11 +39,25 @@ class FaultyLog:
         self.refusing = False
         """Everything is refused, as by a server that is out of memory."""
         self.refused: set[str] = set()
-        """Tasks whose streams are refused, as one that holds a key of another type."""
+        """Tasks whose frames are refused, whoever's trouble that is."""
         self.unreachable_tasks: set[str] = set()
         """Tasks whose node is down."""
         self.lost_replies = 0
         """So many appends are carried out and then not answered."""
+        self.unreadable = False
+        """Nothing can be read."""
+        self.broken_reads = 0
+        """So many reads fail."""
+        self.reads = 0
+        self.no_streams: set[str] = set()
+        """Tasks under whose key is something else than a stream."""
+        self.names: Mapping[int, str] = {}
+        """What the data set of each shard is called; give it another to have the store go back."""
+        self.nameless = False
+        """It does not say how they are called."""
+        self.outcomes: list[str] = []
+        """What becomes of the frames of the next appends, one word each: `stored`, `lost` (carried out and not
+        answered), `vanished` (neither), `refused`."""
         self.raising: Exception | None = None
         """What `append` raises, against its contract."""
         self.opening_errors: list[Exception] = []
@@ -84,7 +98,19 @@ class FaultyLog:
             self._tell()
 
     async def read(self, ranges: Sequence[StreamRange]) -> list[StreamPage]:
+        self.reads += 1
+        if self.unreadable or any(one.address.task_id in self.unreachable_tasks for one in ranges):
+            raise StoreUnreachable("memory", "not now")
+        if self.broken_reads:
+            self.broken_reads -= 1
+            raise StoreUnreachable("memory", "not this time")
+        refused = [one.address.task_id for one in ranges if one.address.task_id in self.no_streams]
+        if refused:
+            raise StoreRefused(f"XRANGE {refused[0]}", "WRONGTYPE")
         return await self.log.read(ranges)
+
+    async def incarnations(self, shards: Collection[int]) -> Mapping[int, str]:
+        return {} if self.nameless else self.names
 
     async def read_feed(
         self, shard: int, *, after: StreamId = START, limit: int = PAGE_LIMIT
@@ -108,6 +134,8 @@ class FaultyLog:
     async def _answer(self, appends: Sequence[Append]) -> list[AppendResult]:
         if self.raising is not None:
             raise self.raising
+        if self.outcomes:
+            return [await self._one(append) for append in appends]
         problems = [self._problem(append) for append in appends]
         taken = [append for append, problem in zip(appends, problems, strict=True) if problem is None]
         stored = iter(await self.log.append(taken))
@@ -117,12 +145,24 @@ class FaultyLog:
             return [NotAppended(lost, outcome_unknown=True) for _ in appends]
         return [next(stored) if problem is None else NotAppended(problem) for problem in problems]
 
+    async def _one(self, append: Append) -> AppendResult:
+        word = self.outcomes.pop(0) if self.outcomes else "stored"
+        unheard = NotAppended(StoreUnreachable("memory", "the reply was lost"), outcome_unknown=True)
+        if word == "vanished":
+            return unheard
+        if word == "refused":
+            return NotAppended(StoreRefused("append", "LOADING"))
+        (stored,) = await self.log.append([append])
+        return unheard if word == "lost" else stored
+
     def _problem(self, append: Append) -> StoreError | None:
         if self.unreachable or append.address.task_id in self.unreachable_tasks:
             return StoreUnreachable("memory", "switched off")
         if self.refusing:
             return StoreRefused("append", "OOM")
         if append.address.task_id in self.refused:
+            return StoreRefused("append", "ERR it does not say why")
+        if append.address.task_id in self.no_streams:
             return StoreRefused("append", "WRONGTYPE")
         return None
 

@@ -9,6 +9,7 @@ import anyio
 import pytest
 from streams.log_harness import (
     HOSTILE_TASK_IDS,
+    OPEN_RETENTION_SECONDS,
     ORDER,
     RETENTION_SECONDS,
     LogHarness,
@@ -21,7 +22,7 @@ from streams.log_harness import (
 
 from relayna.errors import InvalidSetting
 from relayna.ids import stream_position
-from relayna.streams.log import START, STREAM_FUSE, Append, StreamPage, StreamRange, StreamState
+from relayna.streams.log import START, STREAM_FUSE, Append, StreamPage, StreamRange, StreamState, Tells
 
 __all__ = ["LogContract"]
 
@@ -54,6 +55,28 @@ class LogContract:
             }
 
         assert stored == {(one.address, at): one.payload for one, at in zip(asked, ids, strict=True)}
+
+    async def test_the_newest_entries_are_read_in_order_too(self, harness: LogHarness) -> None:
+        async with harness.log() as log:
+            ids = appended_ids(await log.append(frames(ORDER, 0, 6)))
+            wanted = [
+                StreamRange(address=ORDER, limit=2, newest=True),
+                StreamRange(address=ORDER, until=ids[3], limit=2, newest=True),
+                StreamRange(address=ORDER, after=ids[3], limit=9, newest=True),
+                StreamRange(address=address("no"), newest=True),
+            ]
+            pages = await log.read(wanted)
+
+        assert [payloads(page.entries) for page in pages] == [[b"4", b"5"], [b"2", b"3"], [b"4", b"5"], []]
+
+    async def test_who_answers_stays_the_same_while_nothing_happens(self, harness: LogHarness) -> None:
+        async with harness.log() as log:
+            appended_ids(await log.append(frames(ORDER, 0, 1)))
+            shards = range(log.keys.shard_count)
+            first = await log.incarnations(shards)
+            appended_ids(await log.append(frames(ORDER, 1, 2)))
+            assert await log.incarnations(shards) is first
+            assert len(first) in (0, len(shards))
 
     async def test_nothing_asked_gives_nothing(self, harness: LogHarness) -> None:
         async with harness.log() as log:
@@ -181,6 +204,49 @@ class LogContract:
         assert aged <= half
         assert half < moved_on <= full
 
+    async def test_an_open_task_is_kept_longer_and_its_end_sets_the_retention(
+        self, harness: LogHarness
+    ) -> None:
+        async with harness.log() as log:
+            kept: list[int] = []
+            said: list[Tells | None] = [None, "open", None, "ended", None, "open", "ended"]
+            for tells in said:
+                appended_ids(await log.append([Append(ORDER, b"x", tells)]))
+                remaining = (await page_of(log, ORDER)).state.expires_in_ms
+                assert remaining is not None
+                kept.append(round(remaining / 1000 / RETENTION_SECONDS))
+
+        longer = OPEN_RETENTION_SECONDS // RETENTION_SECONDS
+        assert kept == [1, longer, longer, 1, 1, longer, 1]
+
+    @pytest.mark.parametrize(
+        ("tells", "kept"),
+        [(("ended", "open"), OPEN_RETENTION_SECONDS), (("open", "ended", None), RETENTION_SECONDS)],
+    )
+    async def test_the_last_that_says_so_decides(
+        self, harness: LogHarness, tells: tuple[Tells | None, ...], kept: int
+    ) -> None:
+        async with harness.log() as log:
+            appended_ids(await log.append([Append(ORDER, b"x", one) for one in tells]))
+            remaining = (await page_of(log, ORDER)).state.expires_in_ms
+
+        assert remaining is not None
+        assert kept - 60 <= remaining / 1000 <= kept
+
+    async def test_silence_longer_than_the_retention_takes_nothing_of_an_open_task(
+        self, harness: LogHarness
+    ) -> None:
+        async with harness.log() as log:
+            appended_ids(await log.append([Append(ORDER, b"begun", "open")]))
+            await harness.age(ORDER, seconds=2 * RETENTION_SECONDS)
+            appended_ids(await log.append([Append(ORDER, b"over", "ended")]))
+            after = await page_of(log, ORDER)
+            await harness.age(ORDER, seconds=RETENTION_SECONDS)
+            gone = await page_of(log, ORDER)
+
+        assert payloads(after.entries) == [b"begun", b"over"]
+        assert gone.state == StreamState()
+
     async def test_an_expired_stream_is_absent_and_a_straggler_begins_it_anew(
         self, harness: LogHarness
     ) -> None:
@@ -268,5 +334,7 @@ class LogContract:
     def test_settings_that_cannot_work_are_refused(self, harness: LogHarness) -> None:
         with pytest.raises(InvalidSetting, match="retention_seconds"):
             harness.log(retention_seconds=0)
+        with pytest.raises(InvalidSetting, match="open_retention_seconds"):
+            harness.log(open_retention_seconds=0)
         with pytest.raises(InvalidSetting, match="shard_count"):
             harness.log(shard_count=0)

@@ -9,11 +9,12 @@ from relayna.streams.keys import TaskAddress
 from relayna.streams.log import Append, Appended, AppendResult, Entry, Log, StreamPage, StreamRange
 
 __all__ = [
-    "HOSTILE_TASK_IDS", "ORDER", "RETENTION_SECONDS", "LogHarness", "address", "appended_ids", "frames",
-    "page_of", "payloads",
+    "HOSTILE_TASK_IDS", "OPEN_RETENTION_SECONDS", "ORDER", "RETENTION_SECONDS", "LogHarness", "address",
+    "appended_ids", "frames", "page_of", "payloads",
 ]  # fmt: skip
 
 RETENTION_SECONDS = 3_600
+OPEN_RETENTION_SECONDS = 5 * RETENTION_SECONDS
 
 HOSTILE_TASK_IDS = [
     "a/b", "..", ".", "{x}", "}", "{", "}{", "line\nbreak", "tab\tnul\0", "\N{GHOST}", "e\u0301", "\u00e9",
@@ -24,7 +25,13 @@ HOSTILE_TASK_IDS = [
 class LogHarness(Protocol):
     """A place for logs, and what a server or an operator can do to a stream there."""
 
-    def log(self, *, shard_count: int = 4, retention_seconds: int = RETENTION_SECONDS) -> Log:
+    def log(
+        self,
+        *,
+        shard_count: int = 4,
+        retention_seconds: int = RETENTION_SECONDS,
+        open_retention_seconds: int = OPEN_RETENTION_SECONDS,
+    ) -> Log:
         """A log that is not entered yet. A harness is asked for one log only."""
 
     async def trim(self, of: TaskAddress, *, keep: int) -> None:

@@ -74,7 +74,7 @@ def make_recorder(log: Log, **arguments: Any) -> Recorder:
     given: dict[str, Any] = {
         "clock": FrozenClock(),
         "mint": CountingMint(),
-        "backoff": Backoff(draw=lambda: 0.0),
+        "backoff": Backoff(draw=lambda: 0.0, reconnect_seconds=0, probe_seconds=0),
         "close_deadline": 2.0,
         **arguments,
     }

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 from streams.log_contract import LogContract
-from streams.log_harness import ORDER, address, appended_ids, page_of
+from streams.log_harness import (
+    OPEN_RETENTION_SECONDS,
+    ORDER,
+    RETENTION_SECONDS,
+    address,
+    appended_ids,
+    page_of,
+)
 
 from relayna.clock import FrozenClock
 from relayna.errors import InvalidSetting
@@ -22,8 +29,19 @@ class MemoryHarness:
         self.clock = FrozenClock()
         self._log: MemoryLog | None = None
 
-    def log(self, *, shard_count: int = 4, retention_seconds: int = 3_600) -> MemoryLog:
-        self._log = MemoryLog(shard_count=shard_count, retention_seconds=retention_seconds, clock=self.clock)
+    def log(
+        self,
+        *,
+        shard_count: int = 4,
+        retention_seconds: int = RETENTION_SECONDS,
+        open_retention_seconds: int = OPEN_RETENTION_SECONDS,
+    ) -> MemoryLog:
+        self._log = MemoryLog(
+            shard_count=shard_count,
+            retention_seconds=retention_seconds,
+            open_retention_seconds=open_retention_seconds,
+            clock=self.clock,
+        )
         return self._log
 
     async def trim(self, of: TaskAddress, *, keep: int) -> None:
@@ -72,6 +90,21 @@ class TestTheClock:
             clock.advance(20)
 
         assert set(log._streams) == {ORDER, *(address(f"t{number}") for number in range(5, 10))}
+
+    async def test_ended_tasks_are_let_go_before_open_ones(self) -> None:
+        clock = FrozenClock()
+        log = MemoryLog(clock=clock, retention_seconds=100, open_retention_seconds=1_000)
+        tasks = [address(name) for name in ("ended", "open", "moved on")]
+        await log.append([Append(task, b"x", "open") for task in tasks])
+        await log.append([Append(tasks[0], b"x", "ended")])
+        clock.advance(900)
+        await log.append([Append(tasks[2], b"x", "open")])
+        before = set(log._streams)
+        clock.advance(150)
+        await log.append([Append(ORDER, b"x")])
+
+        assert before == {tasks[1], tasks[2]}
+        assert set(log._streams) == {tasks[2], ORDER}
 
     async def test_feeds_end_too(self) -> None:
         clock = FrozenClock()

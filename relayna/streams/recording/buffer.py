@@ -105,6 +105,10 @@ class Buffer:
             self._held_events -= events
             self._held_bytes -= size
 
+    def hold_again(self, events: int, size: int) -> None:
+        """So many events that were released are held once more, whatever the bounds."""
+        self.release(-events, -size)
+
     def wake_at(self, events: int, size: int) -> bool:
         """Ask to be woken when so many events or bytes are fresh; whether they already are."""
         with self._lock:

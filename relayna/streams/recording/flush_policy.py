@@ -19,5 +19,9 @@ class FlushPolicy(Struct, frozen=True, kw_only=True):
     backoff: Backoff = Backoff()
     refusal_limit: int = 8
     """A task whose frames are refused so often, while the log takes those of others, is given up."""
+    window_bytes: int = 4 * 1024 * 1024
+    """Of what was stored last so much is kept, in case a fail-over loses it…"""
+    window_seconds: float = 60.0
+    """…and for so long."""
     close_deadline: float = 5.0
     """How long the last flush may take."""

@@ -6,12 +6,14 @@ room. Pure.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from msgspec import Struct
 
 from relayna.events import (
     EVENT_TYPES,
+    TERMINAL_STATUSES,
     ChildFinished,
     ChildRegistered,
     DeadLetterRecorded,
@@ -27,6 +29,8 @@ from relayna.events import (
 from relayna.events.sanitise import sanitise_body
 from relayna.events.vocabulary import CLOSING_TYPES, DEAD_LETTER_TYPES, STATUS_TYPES
 from relayna.ids import AttemptId, TaskId
+from relayna.streams.lifespan import tells_of
+from relayna.streams.log import Tells
 
 __all__ = ["SOURCES", "VITAL_TYPES", "HeldEvent", "hold", "hold_unreadable", "storable_task_id"]
 
@@ -35,8 +39,8 @@ VITAL_TYPES: Final = frozenset(
         *STATUS_TYPES,
         *CLOSING_TYPES,
         DeadLetterRecorded,
-        DeadLetterReplayClaimed,
         DeadLetterReplayed,
+        DeadLetterReplayClaimed,
         DeliveryRepeated,
         EventsLost,
         ChildRegistered,
@@ -69,9 +73,15 @@ class HeldEvent(Struct, frozen=True, gc=False):
     event_type: type
     attempt_id: AttemptId | None
     seq: int | None
+    tells: Tells | None = None
 
 
-def hold(event: Event, topology_kind: str | None, redact: Redact | None) -> HeldEvent:
+def hold(
+    event: Event,
+    topology_kind: str | None,
+    redact: Redact | None,
+    terminal_statuses: Collection[str] = TERMINAL_STATUSES,
+) -> HeldEvent:
     """The event, encoded. Raises, as anything in Python may, when it is handed what is no event."""
     envelope, body = event.envelope, event.body
     return HeldEvent(
@@ -81,6 +91,7 @@ def hold(event: Event, topology_kind: str | None, redact: Redact | None) -> Held
         type(body),
         _text_or_none(envelope.attempt_id),
         envelope.seq,
+        tells_of(body, terminal_statuses),
     )
 
 

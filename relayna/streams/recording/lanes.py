@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct, field
 
-from relayna.errors import StoreError, StoreRefused
 from relayna.events import encode_frame
 from relayna.ids import TaskId
-from relayna.streams.log import Appended, AppendResult, NotAppended
+from relayna.streams.log import Appended, AppendResult, NotAppended, Tells
+from relayna.streams.outcomes import Outcome, Trouble
 from relayna.streams.recording.held import HeldEvent
 
 __all__ = ["Lanes", "PendingFrame", "Settlement"]
@@ -30,6 +30,15 @@ class PendingFrame(Struct, eq=False):
     size: int = 0
     first_append_ms: int | None = None
     """When it was first offered; from then on nothing is added to it."""
+    is_doubtful: bool = False
+    """It was offered and nobody knows whether it was taken: it must not be offered again unseen."""
+    is_repeated: bool = False
+    """It was stored before, and the store has lost it."""
+
+    @property
+    def tells(self) -> Tells | None:
+        """What its events say of their task as a whole: the last that says anything."""
+        return next((event.tells for event in reversed(self.events) if event.tells is not None), None)
 
     def payload(self) -> bytes:
         """The stream entry."""
@@ -51,8 +60,8 @@ class Settlement(Struct, frozen=True, kw_only=True):
 
     stored: list[PendingFrame]
     given_up: list[PendingFrame]
-    store_failed: bool
-    """Nothing was taken, and it is not the trouble of single tasks."""
+    failure: NotAppended | None = None
+    """Why nothing was taken, when it is not the trouble of single tasks."""
 
 
 class Lanes:
@@ -124,17 +133,17 @@ class Lanes:
         stored = [frame for frame, result in zip(batch, results, strict=True) if isinstance(result, Appended)]
         for frame in stored:
             self._appended(frame)
-        failed = [
-            (self._lanes[frame.task_id], result.error)
-            for frame, result in zip(batch, results, strict=True)
-            if isinstance(result, NotAppended)
-        ]
-        for lane, error in failed:
-            if isinstance(error, StoreRefused):
-                self._refused(lane, before)
-        if failed and not stored and self._is_store_failing([error for _, error in failed]):
+        failed: list[tuple[_Lane, NotAppended]] = []
+        for frame, result in zip(batch, results, strict=True):
+            if isinstance(result, NotAppended):
+                frame.is_doubtful = result.outcome is Outcome.UNKNOWN
+                failed.append((self._lanes[frame.task_id], result))
+        for lane, result in failed:
+            self._refused(lane, result.ruling.trouble, before)
+        failure = None if stored else self._failure_of_the_store([result for _, result in failed])
+        if failure is not None:
             self.bring_back()
-            return Settlement(stored=stored, given_up=[], store_failed=True)
+            return Settlement(stored=stored, given_up=[], failure=failure)
         given_up: list[PendingFrame] = []
         for lane, _ in failed:
             if lane.refusals >= self._refusal_limit:
@@ -142,7 +151,20 @@ class Lanes:
             else:
                 lane.aside = True
                 self._aside += 1
-        return Settlement(stored=stored, given_up=given_up, store_failed=False)
+        return Settlement(stored=stored, given_up=given_up)
+
+    def put_back(self, frames: Iterable[PendingFrame]) -> None:
+        """These were stored and are lost: offer them again, before all else of their tasks."""
+        by_task: dict[TaskId, list[PendingFrame]] = {}
+        for frame in frames:
+            frame.is_repeated = True
+            by_task.setdefault(frame.task_id, []).append(frame)
+        for task_id, repeated in by_task.items():
+            lane = self._lanes.get(task_id)
+            if lane is None:
+                self._lanes[task_id] = _Lane(repeated)
+            else:
+                lane.frames[:0] = repeated
 
     def bring_back(self) -> None:
         """Offer again what was set aside."""
@@ -166,17 +188,24 @@ class Lanes:
         if lane.frames:  # after the lanes of others
             self._lanes[frame.task_id] = _Lane(lane.frames)
 
-    def _refused(self, lane: _Lane, taken_before: int) -> None:
-        # A store that is full or loading refuses everything: a refusal speaks against a task only
-        # when the log has taken something of another since it last refused this one.
+    def _refused(self, lane: _Lane, trouble: Trouble, taken_before: int) -> None:
+        # Of the nodes of a cluster one may load, or be full, while others take what they are given.
+        if trouble is Trouble.STORE:
+            return
+        # A refusal that does not say whose trouble it is speaks against a task only when the log has
+        # taken something of another since it last refused this one.
         since = taken_before if lane.refused_at is None else lane.refused_at
-        lane.refusals += self._taken > since
+        lane.refusals += trouble is Trouble.TASK or self._taken > since
         lane.refused_at = self._taken
 
-    def _is_store_failing(self, errors: Iterable[StoreError]) -> bool:
+    def _failure_of_the_store(self, failed: Sequence[NotAppended]) -> NotAppended | None:
+        for result in failed:
+            if result.ruling.trouble is Trouble.STORE:
+                return result
         # One task that is refused may be its own trouble; two are the store's, without other evidence.
-        doubtful = sum(lane.refused_at is not None and not lane.refusals for lane in self._lanes.values())
-        return doubtful > 1 or not all(isinstance(error, StoreRefused) for error in errors)
+        suspected = sum(lane.refused_at is not None and not lane.refusals for lane in self._lanes.values())
+        unclear = (result for result in failed if result.ruling.trouble is Trouble.UNCLEAR)
+        return next(unclear, None) if suspected > 1 else None
 
     def _fits(self, frame: PendingFrame, event: HeldEvent) -> bool:
         return (

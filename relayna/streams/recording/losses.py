@@ -19,7 +19,7 @@ from relayna.instants import Instant
 from relayna.signals import Counters
 from relayna.streams.recording.held import SOURCES, HeldEvent
 
-__all__ = ["Loss", "Losses"]
+__all__ = ["Loss", "Losses", "joined_ranges"]
 
 _MOST_RANGES: Final = 256
 """Past it a loss is counted without its numbers, and shows as a gap."""
@@ -58,7 +58,7 @@ class Loss(Struct, eq=False):
             producer=producer,
         )
         body = EventsLost(
-            seq_ranges=tuple(_joined(self.ranges)),
+            seq_ranges=tuple(joined_ranges(self.ranges)),
             count=self.count,
             reason=self.reason,
             outcome=self.outcome,
@@ -98,13 +98,19 @@ class Losses:
                 loss = self._losses[key] = Loss(*key)
             loss.add(event)
 
-    def count(self, event_type: type, reason: str) -> None:
+    def count(self, event_type: type, reason: str, by: int = 1) -> None:
         """Count an event as lost that no stream can tell of."""
         source = SOURCES.get(event_type, "observation")
-        self._counters.increment("relayna_records_total", source=source, outcome="dropped")
-        self._counters.increment("relayna_records_dropped_total", reason=reason)
+        self._counters.increment("relayna_records_total", by, source=source, outcome="dropped")
+        self._counters.increment("relayna_records_dropped_total", by, reason=reason)
         with self._lock:
             self._news = True
+
+    def add_found(self, loss: Loss) -> None:
+        """Count and remember a loss that was found out afterwards, when the events themselves are gone."""
+        self.count(EventsLost, loss.reason, loss.count)
+        loss.ranges = loss.ranges[:_MOST_RANGES]
+        self.put_back([loss])
 
     def confessions(self, *, now: Instant, producer: str) -> list[tuple[Loss, HeldEvent]]:
         """Take all losses away, each with the event that confesses it."""
@@ -134,7 +140,8 @@ class Losses:
             return news
 
 
-def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+def joined_ranges(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same numbers in order, ranges that touch or overlap brought together."""
     joined: list[tuple[int, int]] = []
     for first, last in sorted(ranges):
         if joined and first <= joined[-1][1] + 1:

@@ -11,19 +11,25 @@ _logger: Final = logging.getLogger("relayna.recorder")
 
 
 class Outage:
-    """Whether the store is away, as far as somebody was told."""
+    """What is wrong with the store, as far as somebody was told."""
 
     def __init__(self) -> None:
-        self._told = False
+        self._told: int | None = None
 
-    def began(self, problem: object) -> None:
-        """The store did not take events; told only the first time."""
-        if not self._told:
-            self._told = True
-            _logger.warning("%s Recording goes on in memory, and work goes on.", problem)
+    def began(self, problem: object, *, shut: bool = False) -> None:
+        """The store did not take events; told the first time, and once more when it turns out to be `shut`.
+
+        That is an ERROR: it refuses everything until somebody has helped it.
+        """
+        level = logging.ERROR if shut else logging.WARNING
+        if self._told is not None and self._told >= level:
+            return
+        self._told = level
+        remedy = " Nothing is stored until somebody mends that." if shut else ""
+        _logger.log(level, "%s%s Recording goes on in memory, and work goes on.", problem, remedy)
 
     def ended(self) -> None:
         """The store takes events; told only after an outage that was told."""
-        if self._told:
-            self._told = False
+        if self._told is not None:
+            self._told = None
             _logger.warning("The store takes events again; what was held is being stored.")

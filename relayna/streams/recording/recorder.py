@@ -48,6 +48,9 @@ class Recorder:
     Over `max_events` or `max_bytes` held, observations are shed; statuses, dead letters and what
     closes an attempt are kept up to twice the bounds. What is shed is counted, and confessed by an
     `EventsLost` in its task's stream as soon as the log takes events again.
+
+    What was stored last, up to `window_bytes` and `window_seconds` of it, is kept and stored again when
+    a fail-over of the store has lost it; what was lost and not kept is confessed too.
     """
 
     def __init__(
@@ -67,6 +70,8 @@ class Recorder:
         max_bytes: int = 16 * 1024 * 1024,
         backoff: Backoff | None = None,
         refusal_limit: int = 8,
+        window_bytes: int = 4 * 1024 * 1024,
+        window_seconds: float = 60.0,
         close_deadline: float = 5.0,
     ) -> None:
         """Sizes are in events and encoded bytes, times in seconds. Raises `InvalidSetting` for a tenant."""
@@ -80,13 +85,10 @@ class Recorder:
         self._max_events = max_events
         self._max_bytes = max_bytes
         self._policy = FlushPolicy(
-            flush_events=flush_events,
-            flush_bytes=flush_bytes,
-            flush_interval=flush_interval,
-            backoff=backoff or Backoff(),
-            refusal_limit=refusal_limit,
-            close_deadline=close_deadline,
-        )
+            flush_events=flush_events, flush_bytes=flush_bytes, flush_interval=flush_interval,
+            backoff=backoff or Backoff(), refusal_limit=refusal_limit, close_deadline=close_deadline,
+            window_bytes=window_bytes, window_seconds=window_seconds,
+        )  # fmt: skip
         self._begin()
         _after_fork(self._begin_in_child)
 
@@ -126,7 +128,7 @@ class Recorder:
         configuration.
         """
         try:
-            self._keep(hold(event, topology_kind, self._redact))
+            self._keep(hold(event, topology_kind, self._redact, self._terminal_statuses))
             parent = parent_of(event)
             if parent is not None:
                 self._refer(event, parent)

@@ -21,12 +21,14 @@ from relayna.streams.log import (
     Appended,
     AppendResult,
     NotAppended,
+    Tells,
 )
+from relayna.streams.outcomes import stopped_half_way
 from relayna.streams.redis.client import Reply
 from relayna.streams.redis.failures import Failed
 from relayna.streams.redis.script import ScriptCall
 
-__all__ = ["Batch", "BatchOutcome", "batches_by_shard", "feed_reference"]
+__all__ = ["Batch", "BatchOutcome", "batches_by_shard", "feed_reference", "frame_results"]
 
 
 class BatchOutcome(Struct, frozen=True):
@@ -43,39 +45,50 @@ class Batch(Struct, frozen=True):
 
     shard: int
     streams: dict[TaskAddress, list[tuple[int, bytes]]] = field(default_factory=dict)
+    tells: dict[TaskAddress, Tells] = field(default_factory=dict)
+    """What the last frame that says so tells of its task."""
 
-    def call(self, keys: KeyGrammar, *, retention_ms: int) -> ScriptCall:
+    def call(self, keys: KeyGrammar, *, retention_ms: int, open_retention_ms: int) -> ScriptCall:
         """What `append.lua` is given."""
         names = [keys.feed(self.shard)]
-        arguments: list[bytes | int] = [retention_ms, STREAM_FUSE, FEED_RETENTION_SECONDS * 1000, FEED_FUSE]
+        arguments: list[bytes | str | int] = [
+            retention_ms, STREAM_FUSE, open_retention_ms, FEED_RETENTION_SECONDS * 1000, FEED_FUSE,
+        ]  # fmt: skip
         for address, frames in self.streams.items():
             name, reference = _spelled(keys, address)
             names.append(name)
-            arguments += (reference, len(frames))
+            arguments += (reference, self.tells.get(address, ""), len(frames))
             arguments += (payload for _, payload in frames)
         return ScriptCall(names, arguments)
 
     def outcome(self, answer: Reply) -> BatchOutcome:
         """What `append.lua` answered, for each frame."""
         positions = [position for frames in self.streams.values() for position, _ in frames]
-        if isinstance(answer, Failed):
-            # A script that the server stopped half-way has appended some of its frames.
-            unknown = answer.outcome_unknown or "@user_script" in str(answer.error)
-            return BatchOutcome(dict.fromkeys(positions, NotAppended(answer.error, unknown)))
-        if not isinstance(answer, list) or len(answer) != len(positions) + 1:
-            odd = NotAppended(
-                StoreRefused("EVALSHA", f"unexpected reply {answer!r:.100}"), outcome_unknown=True
-            )
-            return BatchOutcome(dict.fromkeys(positions, odd))
+        if not isinstance(answer, list) or not answer:
+            return BatchOutcome(frame_results(positions, answer))
         feed_error, *replies = answer
-        results = {position: _result(reply) for position, reply in zip(positions, replies, strict=True)}
-        return BatchOutcome(results, references_missed=self._appended_to(results) if feed_error else 0)
+        results = frame_results(positions, replies)
+        return BatchOutcome(results, references_missed=len(self.appended_to(results)) if feed_error else 0)
 
-    def _appended_to(self, results: Mapping[int, AppendResult]) -> int:
-        return sum(
-            any(isinstance(results[position], Appended) for position, _ in frames)
-            for frames in self.streams.values()
-        )
+    def appended_to(self, results: Mapping[int, AppendResult]) -> list[TaskAddress]:
+        """The streams that took any of their frames."""
+        return [
+            address
+            for address, frames in self.streams.items()
+            if any(isinstance(results[position], Appended) for position, _ in frames)
+        ]
+
+
+def frame_results(positions: Sequence[int], answer: Reply) -> dict[int, AppendResult]:
+    """What a script's answer, a reply for each frame, means for the frames at these positions."""
+    if isinstance(answer, Failed):
+        # A script that the server stopped half-way has appended some of its frames.
+        unknown = answer.outcome_unknown or stopped_half_way(answer.error)
+        return dict.fromkeys(positions, NotAppended(answer.error, unknown))
+    if not isinstance(answer, list) or len(answer) != len(positions):
+        odd = StoreRefused("EVALSHA", f"unexpected reply {answer!r:.100}")
+        return dict.fromkeys(positions, NotAppended(odd, outcome_unknown=True))
+    return {position: _result(reply) for position, reply in zip(positions, answer, strict=True)}
 
 
 def batches_by_shard(keys: KeyGrammar, appends: Sequence[Append]) -> list[Batch]:
@@ -87,6 +100,8 @@ def batches_by_shard(keys: KeyGrammar, appends: Sequence[Append]) -> list[Batch]
         if batch is None:
             batch = batches[shard] = Batch(shard)
         batch.streams.setdefault(append.address, []).append((position, append.payload))
+        if append.tells is not None:
+            batch.tells[append.address] = append.tells
     return list(batches.values())
 
 

@@ -7,25 +7,24 @@ copies of one append, are off; whoever asked decides about trying again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, Self, TypeAlias, cast
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol, Self, cast
 
 import anyio
-from msgspec import Struct
+from msgspec import Struct, field
+from msgspec.structs import replace
 from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from relayna.errors import InvalidSetting
+from relayna.errors import InvalidSetting, StoreError
+from relayna.store_url import Endpoint
+from relayna.streams.redis.confirmation import Confirmation
 from relayna.streams.redis.failures import DRIVER_ERRORS, REFUSALS, Failed, masked_url, translated
+from relayna.streams.redis.greeting import Part, greeting
+from relayna.streams.redis.replies import Command, Reply
 
-__all__ = ["Command", "ConnectionSettings", "Reply", "StoreClient", "pack"]
-
-Command: TypeAlias = Sequence[bytes | str | int]
-"""A command's name and arguments; text is sent as UTF-8."""
-
-Reply: TypeAlias = "bytes | int | list[Reply] | Failed | None"
-"""What the server answered; `Failed` where it refused or was not heard, also inside a list."""
+__all__ = ["Command", "ConnectionCount", "ConnectionSettings", "Reply", "StoreClient", "pack"]
 
 _SECONDS_TO_CONNECT = 2.0
 _SECONDS_TO_ANSWER = 5.0
@@ -38,6 +37,12 @@ _LENT = frozenset(
 _LENT_PREFIXES = ("socket_", "ssl_")
 
 
+class ConnectionCount(Struct):
+    """How many connections were made: when it grows, another server may be at the other end."""
+
+    made: int = 0
+
+
 class ConnectionSettings(Struct, frozen=True):
     """How to connect, and where to as errors may say it."""
 
@@ -46,6 +51,10 @@ class ConnectionSettings(Struct, frozen=True):
     """Arguments of the connection class, which takes what it likes."""
     url: str
     """Credentials masked."""
+    count: ConnectionCount = field(default_factory=ConnectionCount)
+    """Of all that are made with these settings, to whatever place."""
+    confirmation: Confirmation | None = None
+    """What is asked of a server after each script, on the same connection."""
 
     @classmethod
     def of(cls, url_or_client: str | Redis) -> Self:
@@ -54,9 +63,14 @@ class ConnectionSettings(Struct, frozen=True):
         Raises `InvalidSetting`.
         """
         pool = _pool_of(url_or_client)
+        return cls.lent(pool.connection_class, pool.connection_kwargs)
+
+    @classmethod
+    def lent(cls, connection_class: type, lender: Mapping[str, Any]) -> Self:  # Any: the driver's own options
+        """What we use of the options of somebody's connections. Raises `InvalidSetting`."""
         given = {
             name: value
-            for name, value in pool.connection_kwargs.items()
+            for name, value in lender.items()
             if value is not None and (name in _LENT or name.startswith(_LENT_PREFIXES))
         }
         options = {
@@ -69,40 +83,81 @@ class ConnectionSettings(Struct, frozen=True):
             "decode_responses": False,
         }
         try:
-            pool.connection_class(**options)
+            connection_class(**options)
         except (KeyError, TypeError):
-            kind = pool.connection_class.__name__
+            kind = connection_class.__name__
             raise InvalidSetting(
                 "redis_url",
                 "argument",
                 f"{kind} connections cannot be made from a client handed in; pass a URL",
             ) from None
-        return cls(
-            pool.connection_class,
-            options,
-            masked_url(given, secure=issubclass(pool.connection_class, SSLConnection)),
-        )
+        return cls(connection_class, options, _shown(connection_class, given))
+
+    def at(self, endpoint: Endpoint, **options: object) -> Self:
+        """The same connections to another place, with some options changed."""
+        changed = {**self.options, "host": endpoint.host, "port": endpoint.port, **options}
+        return replace(self, options=changed, url=_shown(self.connection_class, changed))
 
 
 class StoreClient:
     """A bounded pool of connections of its own; whoever finds none free waits, up to 5 s."""
 
-    def __init__(self, settings: ConnectionSettings, *, connections: int) -> None:
+    def __init__(
+        self, settings: ConnectionSettings, *, connections: int, part: Part | None = "single"
+    ) -> None:
+        """Connects to nothing yet; without a `part` a connection is not asked what it leads to."""
         self.url = settings.url
+        self._exchanges = 0
+        self._retired = False
+        self._confirmation = settings.confirmation
         self._pool = cast(
             "_Pool",
             BlockingConnectionPool(
                 max_connections=connections,
                 timeout=_SECONDS_TO_WAIT_FOR_A_CONNECTION,
                 connection_class=settings.connection_class,
+                redis_connect_func=part and _counted(greeting(part, settings.url), settings.count),
                 **settings.options,
             ),
         )
 
     async def exchange(self, commands: Sequence[Command]) -> list[Reply]:
         """Send all commands in one go; a reply for each, in order. Never raises for a store that fails."""
+        self._exchanges += 1
+        confirmation = self._confirmation
+        try:
+            if confirmation is None or not confirmation.is_wanted(commands):
+                return await self._exchange(commands)
+            *answers, word = await self._exchange([*commands, confirmation.command])
+            return confirmation.judged(answers, word)
+        finally:
+            self._exchanges -= 1
+            if self._retired:
+                await self.retire()
+
+    async def ask(self, *command: bytes | str | int) -> Reply:
+        """The reply to one command. Raises `StoreUnreachable` or `StoreRefused`."""
+        (answer,) = await self.exchange([command])
+        if isinstance(answer, Failed):
+            raise answer.error
+        return answer
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._pool.aclose()
+
+    async def retire(self) -> None:
+        """Close the connections as soon as nobody waits for a reply on one."""
+        self._retired = True
+        if not self._exchanges:
+            with anyio.CancelScope(shield=True):
+                await self._pool.aclose()
+
+    async def _exchange(self, commands: Sequence[Command]) -> list[Reply]:
         try:
             connection = await self._pool.get_connection()
+        except StoreError as error:  # what its greeting found
+            return [Failed(error)] * len(commands)
         except DRIVER_ERRORS as error:
             return [Failed(translated(error, command="the connection", url=self.url))] * len(commands)
         answers: list[Reply] = []
@@ -116,17 +171,6 @@ class StoreClient:
         finally:
             await self._give_back(connection, in_step=len(answers) == len(commands))
         return answers
-
-    async def ask(self, *command: bytes | str | int) -> Reply:
-        """The reply to one command. Raises `StoreUnreachable` or `StoreRefused`."""
-        (answer,) = await self.exchange([command])
-        if isinstance(answer, Failed):
-            raise answer.error
-        return answer
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._pool.aclose()
 
     async def _reply(self, connection: _Connection, command: str) -> Reply:
         try:
@@ -166,6 +210,20 @@ def pack(commands: Sequence[Command]) -> bytes:
             data = argument if isinstance(argument, bytes) else str(argument).encode(errors="surrogatepass")
             parts.append(b"$%d\r\n%b\r\n" % (len(data), data))
     return b"".join(parts)
+
+
+def _counted(
+    greet: Callable[[object], Awaitable[None]], count: ConnectionCount
+) -> Callable[[object], Awaitable[None]]:
+    async def greet_and_count(connection: object) -> None:
+        count.made += 1
+        await greet(connection)
+
+    return greet_and_count
+
+
+def _shown(connection_class: type, options: Mapping[str, object]) -> str:
+    return masked_url(options, secure=issubclass(connection_class, SSLConnection))
 
 
 def _pool_of(url_or_client: object) -> ConnectionPool:

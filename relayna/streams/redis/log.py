@@ -1,25 +1,26 @@
-"""The log on one Redis or Valkey server.
+"""The log in Redis or Valkey.
 
-Owns which commands make an append and a read. Keys are spelled in `relayna.streams.keys`, connections
-are made in `client.py`, and one script call appends all that goes to a shard (`append.lua`). Never
-repeats an append: an unknown outcome is said to be one, and whoever asked reads back.
+Owns which commands make a read, and the log's being open. Keys are spelled in `relayna.streams.keys`, where
+the store is and of which kind is known to `addresses.py`, and one script call appends all that goes to a shard
+(`appending.py`). Never repeats an append: an unknown outcome is said to be one, and whoever asked reads back.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
 import anyio
-from redis.asyncio import Redis
 
 from relayna.errors import InvalidSetting, LogNotOpen, ShardCountMismatch, StoreRefused
 from relayna.ids import StreamId
 from relayna.signals import Counters, IgnoredCounters
+from relayna.streams.forking import after_fork
 from relayna.streams.keys import DEFAULT_PREFIX, DEFAULT_SHARD_COUNT, KeyGrammar
 from relayna.streams.log import (
+    DEFAULT_OPEN_RETENTION_SECONDS,
     DEFAULT_RETENTION_SECONDS,
     PAGE_LIMIT,
     START,
@@ -29,19 +30,22 @@ from relayna.streams.log import (
     NotAppended,
     StreamPage,
     StreamRange,
+    checked_retention,
 )
+from relayna.streams.outcomes import Trouble, ruling
+from relayna.streams.redis.addresses import Address, RedisSource, address_of
+from relayna.streams.redis.appending import Appender
 from relayna.streams.redis.batches import batches_by_shard
-from relayna.streams.redis.client import ConnectionSettings, Reply, StoreClient
+from relayna.streams.redis.confirmation import LogDurability, confirmation_of
 from relayna.streams.redis.failures import Failed
 from relayna.streams.redis.pages import feed_references, stream_page
-from relayna.streams.redis.script import load_script
+from relayna.streams.redis.requests import Request
+from relayna.streams.redis.store import Store, asked
 
 __all__ = ["RedisLog"]
 
 _WRITE_CONNECTIONS = 4
 _READ_CONNECTIONS = 16
-_STREAMS_A_TRANSACTION = 64
-"""The server does nothing else during a transaction; more streams than this are read in several."""
 
 
 class RedisLog:
@@ -49,29 +53,48 @@ class RedisLog:
 
     def __init__(
         self,
-        url_or_client: str | Redis,
+        url_or_client: RedisSource,
         *,
         prefix: str = DEFAULT_PREFIX,
         shard_count: int = DEFAULT_SHARD_COUNT,
         retention_seconds: int = DEFAULT_RETENTION_SECONDS,
+        open_retention_seconds: int = DEFAULT_OPEN_RETENTION_SECONDS,
+        durability: LogDurability = "memory",
         counters: Counters | None = None,
     ) -> None:
         """Connects to nothing yet. A client handed in lends its connection settings and is never closed.
 
-        Raises `InvalidSetting`. Counts `feed_references_missed`: appends that a feed does not tell of.
+        Streams are kept for `retention_seconds` after their task's end, and for `open_retention_seconds`,
+        or for the former when it is longer, while the task goes on and says nothing. Raises
+        `InvalidSetting`. Counts `feed_references_missed`: appends that a feed does not tell of.
         """
-        if retention_seconds < 1:
-            raise InvalidSetting(
-                "retention_seconds", "argument", f"{retention_seconds} is less than a second"
-            )
+        open_retention_seconds = checked_retention(retention_seconds, open_retention_seconds)
         self._keys = KeyGrammar(prefix, shard_count)
-        self._settings = ConnectionSettings.of(url_or_client)
-        self._retention_ms = retention_seconds * 1000
+        self._address = address_of(url_or_client)
+        self._confirmation = confirmation_of(durability)
         self._counters: Counters = counters or IgnoredCounters()
-        self._append_script = load_script("append.lua")
+        self._appender = Appender(
+            self._keys,
+            retention_ms=retention_seconds * 1000,
+            open_retention_ms=open_retention_seconds * 1000,
+        )
+        self._begin()
+        after_fork(self._begin_in_child)
+
+    def _begin(self) -> None:
         self._entering = anyio.Lock()
         self._users = 0
-        self._open: tuple[StoreClient, StoreClient] | None = None
+        self._open: tuple[Store, Store] | None = None
+        self._incarnations: Mapping[int, str] = {}
+        self._failures = 0
+        self._incarnations_as_of = (0, 0)
+        """How many connections had been made, and how many appends had failed."""
+
+    def _begin_in_child(self) -> None:
+        # On the parent's connections we would take replies that are the parent's. They are kept alive here,
+        # as they stand: collected, they would warn that nobody closed them.
+        self._open_in_parent = self._open
+        self._begin()
 
     @property
     def keys(self) -> KeyGrammar:
@@ -81,42 +104,43 @@ class RedisLog:
     @property
     def url(self) -> str:
         """Where the log is, credentials masked."""
-        return self._settings.url
+        return self._address.url
+
+    @property
+    def address(self) -> Address:
+        """Where the log is, for those who need connections of their own."""
+        return self._address
+
+    @property
+    def store(self) -> Store:
+        """What it writes to while it is open, for the modules beside this one. Raises `LogNotOpen`."""
+        if self._open is None:
+            raise self._not_open()
+        return self._open[0]
 
     async def append(self, appends: Sequence[Append]) -> list[AppendResult]:
-        """Append each frame with one script call a shard, all in one round trip."""
+        """Append each frame with one script call a shard, all in one round trip a node."""
         if self._open is None:
             return [NotAppended(self._not_open())] * len(appends)
         batches = batches_by_shard(self._keys, appends)
-        calls = [batch.call(self._keys, retention_ms=self._retention_ms) for batch in batches]
-        answers = await self._append_script.run(self._open[0], calls) if calls else []
         results: dict[int, AppendResult] = {}
-        for batch, answer in zip(batches, answers, strict=True):
-            outcome = batch.outcome(answer)
+        for outcome in await self._appender.append(self._open[0], batches):
             results.update(outcome.results)
             if outcome.references_missed:
                 self._counters.increment("feed_references_missed", outcome.references_missed)
+        if any(isinstance(result, NotAppended) for result in results.values()):
+            self._failures += 1
         return [results[position] for position in range(len(appends))]
 
     async def read(self, ranges: Sequence[StreamRange]) -> list[StreamPage]:
-        """One page of each stream, all in one round trip."""
-        commands: list[tuple[bytes | str | int, ...]] = []
-        for start in range(0, len(ranges), _STREAMS_A_TRANSACTION):
-            commands.append(("MULTI",))
-            for wanted in ranges[start : start + _STREAMS_A_TRANSACTION]:
-                commands.extend(self._page_commands(wanted))
-            commands.append(("EXEC",))
-        answers = await self._reader().exchange(commands) if commands else []
-        replies: list[Reply] = []
-        for command, answer in zip(commands, answers, strict=True):
-            if isinstance(answer, Failed):
-                raise answer.error
-            if command[0] == "EXEC" and isinstance(answer, list):
-                replies.extend(answer)
-        return [
-            stream_page(wanted, self._keys, *replies[3 * index : 3 * index + 3])
-            for index, wanted in enumerate(ranges)
-        ]
+        """One page of each stream, all in one round trip a node."""
+        requests = [self._page_request(wanted) for wanted in ranges]
+        pages: list[StreamPage] = []
+        for wanted, reply in zip(ranges, await self._reader().exchange(requests), strict=True):
+            if isinstance(reply, Failed):
+                raise reply.error
+            pages.append(stream_page(wanted, self._keys, reply))
+        return pages
 
     async def read_feed(
         self, shard: int, *, after: StreamId = START, limit: int = PAGE_LIMIT
@@ -124,15 +148,29 @@ class RedisLog:
         """References after `after`, oldest first."""
         feed = self._keys.feed(shard)
         return feed_references(
-            await self._reader().ask("XRANGE", feed, f"({after}", "+", "COUNT", max(0, limit))
+            await asked(self._reader(), feed, "XRANGE", feed, f"({after}", "+", "COUNT", max(0, limit))
         )
 
+    async def incarnations(self, shards: Collection[int]) -> Mapping[int, str]:
+        """By shard, what its server's `run_id` and `master_replid` are."""
+        as_of = self._address.settings.count.made, self._failures
+        is_known = self._incarnations_as_of == as_of and self._incarnations.keys() >= set(shards)
+        if self._open is None or is_known:
+            return self._incarnations
+        every = range(self._keys.shard_count)
+        names = await self._open[0].identities([self._keys.feed(shard) for shard in every])
+        told = {shard: name for shard, name in zip(every, names, strict=True) if name is not None}
+        self._incarnations_as_of = as_of
+        if told != self._incarnations:
+            self._incarnations = told
+        return self._incarnations
+
     async def ping(self) -> None:
-        """Return when the server answers. Raises `StoreUnreachable` or `StoreRefused`."""
-        await self._reader().ask("PING")
+        """Return when every server answers. Raises `StoreUnreachable` or `StoreRefused`."""
+        await self._reader().ping()
 
     async def __aenter__(self) -> Self:
-        """Check the server's version and the prefix's number of shards (`ShardCountMismatch`)."""
+        """Check the servers' version and the prefix's number of shards (`ShardCountMismatch`)."""
         async with self._entering:
             if self._open is None:
                 await self._connect()
@@ -145,30 +183,44 @@ class RedisLog:
         """Close our connections, when this was the last user."""
         self._users -= 1
         if self._users == 0 and self._open is not None:
-            clients, self._open = self._open, None
-            await _close(*clients)
+            stores, self._open = self._open, None
+            await _close(*stores)
 
     async def _connect(self) -> None:
-        writer = StoreClient(self._settings, connections=_WRITE_CONNECTIONS)
-        reader = StoreClient(self._settings, connections=_READ_CONNECTIONS)
+        writer = self._address.confirming(self._confirmation).store(connections=_WRITE_CONNECTIONS)
+        reader = self._address.store(connections=_READ_CONNECTIONS)
         try:
-            check_version(await writer.ask("HELLO"))
+            await writer.open()
+            await reader.open()
             await self._check_shard_count(writer)
+            await self._check_durability(writer)
         except BaseException:
             await _close(writer, reader)
             raise
         self._open = writer, reader
 
-    async def _check_shard_count(self, client: StoreClient) -> None:
+    async def _check_shard_count(self, store: Store) -> None:
         key = self._keys.shards()
-        await client.ask("SET", key, self._keys.shard_count, "NX")
-        stored = await client.ask("GET", key)
+        await asked(store, key, "SET", key, self._keys.shard_count, "NX")
+        stored = await asked(store, key, "GET", key)
         if not isinstance(stored, bytes) or not stored.isdigit():
             raise StoreRefused(f"GET {key}", f"{stored!r} is not a number of shards; use another prefix")
         if int(stored) != self._keys.shard_count:
             raise ShardCountMismatch(self._keys.prefix, int(stored), self._keys.shard_count)
 
-    def _reader(self) -> StoreClient:
+    async def _check_durability(self, store: Store) -> None:
+        if self._confirmation is None:
+            return
+        command = self._confirmation.command
+        try:
+            await asked(store, self._keys.shards(), *command[:-1], 1)
+        except StoreRefused as error:
+            if ruling(error).trouble is Trouble.STORE:
+                raise
+            problem = f"the server at {self.url} does not answer {command[0]!s} ({error.problem})"
+            raise InvalidSetting("durability", "argument", problem) from error
+
+    def _reader(self) -> Store:
         if self._open is None:
             raise self._not_open()
         return self._open[1]
@@ -176,32 +228,23 @@ class RedisLog:
     def _not_open(self) -> LogNotOpen:
         return LogNotOpen(self.url, "this log is not open; enter it first (async with log)")
 
-    def _page_commands(self, wanted: StreamRange) -> list[tuple[bytes | str | int, ...]]:
+    def _page_request(self, wanted: StreamRange) -> Request:
         stream = self._keys.events(wanted.address)
         first, last = f"({wanted.after}", wanted.until or "+"
-        return [
+        commands = (
             ("XINFO", "STREAM", stream),
             ("PTTL", stream),
-            ("XRANGE", stream, first, last, "COUNT", max(0, wanted.limit)),
-        ]
+            ("XREVRANGE", stream, last, first, "COUNT", max(0, wanted.limit))
+            if wanted.newest
+            else ("XRANGE", stream, first, last, "COUNT", max(0, wanted.limit)),
+        )
+        return Request(commands, stream)
 
 
-def check_version(hello: Reply) -> None:
-    """Refuse a server that lacks `PEXPIRE … GT` and `entries-added`. Raises `StoreRefused`.
-
-    >>> check_version([b"server", b"redis", b"version", b"7.0.15"])
-    """
-    facts = hello if isinstance(hello, list) else []
-    version = dict(zip(facts[::2], facts[1::2], strict=False)).get(b"version")
-    major = version.partition(b".")[0] if isinstance(version, bytes) else b""
-    if not major.isdigit() or int(major) < 7:
-        raise StoreRefused("HELLO", f"its version is {version!r}; relayna needs Redis 7.0 or any Valkey")
-
-
-async def _close(*clients: StoreClient) -> None:
+async def _close(*stores: Store) -> None:
     # In tasks of their own: a shielded scope does not hold against asyncio's Task.cancel(), which is what
     # Ctrl-C amounts to.
-    closing = asyncio.gather(*(client.aclose() for client in clients))
+    closing = asyncio.gather(*(store.aclose() for store in stores))
     with anyio.CancelScope(shield=True):
         try:
             await asyncio.shield(closing)

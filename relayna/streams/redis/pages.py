@@ -13,17 +13,25 @@ from relayna.streams.log import Entry, FeedReference, StreamPage, StreamRange, S
 from relayna.streams.redis.client import Reply
 from relayna.streams.redis.failures import Failed
 
-__all__ = ["feed_references", "stream_page"]
+__all__ = ["feed_references", "stream_entries", "stream_page"]
 
 
-def stream_page(
-    wanted: StreamRange, keys: KeyGrammar, info: Reply, expiry: Reply, entries: Reply
-) -> StreamPage:
+def stream_page(wanted: StreamRange, keys: KeyGrammar, replies: Reply) -> StreamPage:
     """From the replies to `XINFO STREAM`, `PTTL` and `XRANGE`. Raises `StoreRefused`."""
+    if not isinstance(replies, list) or len(replies) != 3:
+        raise StoreRefused(f"XRANGE {keys.events(wanted.address)}", f"unexpected reply {replies!r:.100}")
+    info, expiry, entries = replies
     if isinstance(entries, Failed):  # absent streams are no error to XRANGE, so this is a real one
         raise StoreRefused(f"XRANGE {keys.events(wanted.address)}", _problem(entries))
-    found = [Entry(stream_id, value) for stream_id, value in _values(entries, b"f")]
+    found = stream_entries(entries)
+    if wanted.newest:
+        found.reverse()
     return StreamPage(address=wanted.address, entries=found, state=_state(info, expiry))
+
+
+def stream_entries(reply: Reply) -> list[Entry]:
+    """From the reply to `XRANGE` of a task's stream."""
+    return [Entry(stream_id, value) for stream_id, value in _values(reply, b"f")]
 
 
 def feed_references(reply: Reply) -> list[FeedReference]:

@@ -13,8 +13,10 @@ from importlib.resources import files
 from msgspec import Struct
 
 from relayna.errors import StoreRefused
-from relayna.streams.redis.client import Command, Reply, StoreClient
+from relayna.streams.redis.client import Reply
 from relayna.streams.redis.failures import Failed
+from relayna.streams.redis.requests import Request
+from relayna.streams.redis.store import Store
 
 __all__ = ["Script", "ScriptCall", "load_script"]
 
@@ -32,14 +34,12 @@ class Script(Struct, frozen=True):
     source: str
     digest: str
 
-    async def run(self, client: StoreClient, calls: Sequence[ScriptCall]) -> list[Reply]:
-        """Make all calls in one round trip, or two when the server had forgotten the script."""
-        answers = await client.exchange([_command("EVALSHA", self.digest, call) for call in calls])
+    async def run(self, store: Store, calls: Sequence[ScriptCall]) -> list[Reply]:
+        """Make all calls in one round trip, or two when a server had forgotten the script."""
+        answers = await store.exchange([_request("EVALSHA", self.digest, call) for call in calls])
         forgotten = [index for index, answer in enumerate(answers) if _is_unknown_script(answer)]
         if forgotten:
-            again = await client.exchange(
-                [_command("EVAL", self.source, calls[index]) for index in forgotten]
-            )
+            again = await store.exchange([_request("EVAL", self.source, calls[index]) for index in forgotten])
             for index, answer in zip(forgotten, again, strict=True):
                 answers[index] = answer
         return answers
@@ -52,8 +52,8 @@ def load_script(name: str) -> Script:
     return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 
-def _command(verb: str, script: str, call: ScriptCall) -> Command:
-    return (verb, script, len(call.keys), *call.keys, *call.arguments)
+def _request(verb: str, script: str, call: ScriptCall) -> Request:
+    return Request(((verb, script, len(call.keys), *call.keys, *call.arguments),), call.keys[0])
 
 
 def _is_unknown_script(answer: Reply) -> bool:

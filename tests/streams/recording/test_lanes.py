@@ -13,7 +13,9 @@ from relayna.streams.recording.held import HeldEvent, hold
 from relayna.streams.recording.lanes import Lanes, PendingFrame
 
 TAKEN = Appended(StreamId("1-0"))
-REFUSED = NotAppended(StoreRefused("append", "WRONGTYPE"))
+REFUSED = NotAppended(StoreRefused("append", "ERR it does not say why"))
+NO_STREAM = NotAppended(StoreRefused("append", "WRONGTYPE"))
+UNHEARD = NotAppended(StoreUnreachable("memory", "the reply was lost"), outcome_unknown=True)
 SILENT = NotAppended(StoreUnreachable("memory", "switched off"))
 
 
@@ -38,7 +40,7 @@ def answered(lanes: Lanes, answers: dict[str, AppendResult]) -> tuple[set[str], 
     settlement = lanes.settle(batch, [answers[frame.task_id] for frame in batch])
     stored = {str(frame.task_id) for frame in settlement.stored}
     given_up = {str(frame.task_id) for frame in settlement.given_up}
-    return stored, given_up, settlement.store_failed
+    return stored, given_up, settlement.failure is not None
 
 
 def test_events_of_a_task_share_a_frame_until_it_is_offered() -> None:
@@ -116,6 +118,36 @@ def test_one_refused_task_alone_is_neither_the_stores_trouble_nor_proven_to_be_i
         lanes.bring_back()
     lanes.add(1, held("b"))
     assert answered(lanes, {"a": REFUSED, "b": REFUSED}) == (set(), set(), True)
+
+
+def test_a_key_that_is_no_stream_needs_no_other_evidence() -> None:
+    lanes = lanes_of("a", "b")
+    for given_up in (set(), set(), {"a", "b"}):
+        assert answered(lanes, {"a": NO_STREAM, "b": NO_STREAM}) == (set(), given_up, False)
+        lanes.bring_back()
+
+
+def test_a_frame_is_doubtful_until_its_outcome_is_known() -> None:
+    lanes = lanes_of("a", "b")
+    doubts = []
+    for result in (UNHEARD, UNHEARD, SILENT):
+        answered(lanes, {"a": result, "b": SILENT})
+        doubts.append([frame.is_doubtful for frame in lanes])
+    assert doubts == [[True, False], [True, False], [False, False]]
+
+
+def test_frames_that_were_lost_again_come_before_all_else_of_their_tasks() -> None:
+    lanes = lanes_of("a", "b", frame_events=1)
+    lost = batch_of(lanes)
+    lanes.settle(lost, [TAKEN, TAKEN])
+    lanes.add(2, held("a", "c"))
+    lanes.put_back(lost)
+    assert [(frame.task_id, frame.position, frame.is_repeated) for frame in lanes] == [
+        ("a", 0, True),
+        ("a", 2, False),
+        ("c", 3, False),
+        ("b", 1, True),
+    ]
 
 
 def test_evidence_may_come_between_two_refusals() -> None:

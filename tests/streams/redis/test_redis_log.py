@@ -12,50 +12,29 @@ import redis
 from proxy import cutting_proxy
 from servers import StoreUnderTest
 from streams.log_contract import LogContract
-from streams.log_harness import ORDER, address, appended_ids, page_of
+from streams.log_harness import (
+    ORDER,
+    address,
+    appended_ids,
+    page_of,
+)
+from streams.redis_harness import RedisHarness, log_on
 
 from relayna.errors import ShardCountMismatch, StoreRefused, StoreUnreachable
 from relayna.streams.embedded import EmbeddedServer
-from relayna.streams.keys import KeyGrammar, TaskAddress
 from relayna.streams.log import FEED_RETENTION_SECONDS, Append, Appended, NotAppended, StreamRange
-from relayna.streams.redis.log import RedisLog, check_version
+from relayna.streams.redis.greeting import check_version
+from relayna.streams.redis.log import RedisLog
 
 pytestmark = pytest.mark.anyio
 
 OTHER = address("other")
 
 
-class RedisHarness:
-    """Logs under one test's prefix."""
-
-    def __init__(self, store: StoreUnderTest) -> None:
-        self._store = store
-        self._keys = KeyGrammar(store.prefix, 4)
-
-    def log(self, *, shard_count: int = 4, retention_seconds: int = 3_600) -> RedisLog:
-        return log_on(self._store, shard_count=shard_count, retention_seconds=retention_seconds)
-
-    async def trim(self, of: TaskAddress, *, keep: int) -> None:
-        self._store.admin.xtrim(self._keys.events(of), maxlen=keep, approximate=False)
-
-    async def delete(self, of: TaskAddress) -> None:
-        self._store.admin.delete(self._keys.events(of))
-
-    async def age(self, of: TaskAddress, *, seconds: int) -> None:
-        key = self._keys.events(of)
-        self._store.admin.pexpire(key, max(0, self._store.admin.pttl(key) - seconds * 1000))
-
-
 class TestRedisLog(LogContract):
     @pytest.fixture
     def harness(self, store: StoreUnderTest) -> RedisHarness:
         return RedisHarness(store)
-
-
-def log_on(store: StoreUnderTest, *, shard_count: int = 4, retention_seconds: int = 3_600) -> RedisLog:
-    return RedisLog(
-        store.url, prefix=store.prefix, shard_count=shard_count, retention_seconds=retention_seconds
-    )
 
 
 class Tally:
@@ -85,11 +64,12 @@ class TestExpiry:
         async with log_on(store) as log:
             appended_ids(await log.append([Append(ORDER, b"x")]))
             store.admin.persist(log.keys.events(ORDER))
-            appended_ids(await log.append([Append(ORDER, b"y")]))
+            for tells in (None, "open", "ended"):
+                appended_ids(await log.append([Append(ORDER, b"y", tells)]))
             state = (await page_of(log, ORDER)).state
             store.admin.delete(log.keys.events(ORDER))
 
-        assert (state.length, state.expires_in_ms) == (2, None)
+        assert (state.length, state.expires_in_ms) == (4, None)
 
     async def test_a_feed_has_its_own(self, store: StoreUnderTest) -> None:
         async with log_on(store, shard_count=1, retention_seconds=10) as log:

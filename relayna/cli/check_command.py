@@ -1,0 +1,57 @@
+"""`relayna check`: say whether the store is set up as relayna needs it.
+
+Owns the command and its exit codes: 0 when there is nothing to do, 6 when there is, 4 when there is nobody to ask.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import anyio
+import click
+import msgspec
+
+from relayna.cli.options import required_redis_url, store_options
+from relayna.observability.checks import Check, judge
+from relayna.settings import EffectiveSettings, Settings
+from relayna.streams.redis import RedisLog
+from relayna.streams.redis.inspection import inspect_store
+
+__all__ = ["command"]
+
+_FINDINGS = 6
+
+
+@click.command("check")
+@click.option("--format", "style", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@store_options
+def command(*, style: str, effective: EffectiveSettings) -> int:
+    """Check the store's settings, our rights on it, its clock, and that workers and readers mean the same keys.
+
+    Exits with 6 when there is something to do. Changes nothing. docs/operations.md has more on each check.
+    """
+    checks = anyio.run(_checks, effective.settings)
+    if style == "json":
+        sys.stdout.buffer.write(msgspec.json.encode(checks) + b"\n")
+    else:
+        _write_table(checks)
+    return _FINDINGS if any(check.state in ("warning", "failed") for check in checks) else 0
+
+
+async def _checks(settings: Settings) -> list[Check]:
+    log = RedisLog(required_redis_url(settings), prefix=settings.prefix, shard_count=settings.shard_count)
+    return judge(
+        await inspect_store(log),
+        retention_seconds=settings.retention_seconds,
+        open_retention_seconds=settings.open_retention_seconds,
+    )
+
+
+def _write_table(checks: Sequence[Check]) -> None:
+    name_width = max(len(check.name) for check in checks)
+    state_width = max(len(check.state) for check in checks)
+    for check in checks:
+        click.echo(f"{check.name:<{name_width}}  {check.state:<{state_width}}  {check.found}")
+        if check.advice and check.state in ("warning", "failed"):
+            click.echo(f"{'':<{name_width}}  {'':<{state_width}}  {check.advice}")

@@ -1,0 +1,125 @@
+"""The way of a batch into the log, such that a frame is in its stream once.
+
+Owns the order of things: what is doubtful is looked for, the rest and what is not there is appended, and
+what the log acknowledged is remembered until it is known that no fail-over has cost it. Decides nothing
+about trying again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from relayna.clock import Clock
+from relayna.errors import StoreError, StoreUnreachable
+from relayna.ids import Tenant
+from relayna.streams.keys import TaskAddress
+from relayna.streams.log import Append, Appended, AppendResult, Log, NotAppended
+from relayna.streams.recording.fail_over import FailOver, Setback
+from relayna.streams.recording.lanes import PendingFrame
+from relayna.streams.recording.positions import Positions
+from relayna.streams.recording.read_back import ReadBack
+from relayna.streams.recording.retransmit_window import RetransmitWindow
+
+__all__ = ["Offered", "Offering"]
+
+_logger: Final = logging.getLogger("relayna.recorder")
+
+
+class Offered(Struct, frozen=True):
+    """What became of a batch."""
+
+    results: list[AppendResult]
+    """For each frame, in order; `Appended` also where it was found to have been before."""
+    setbacks: list[Setback]
+    """What the store was found to have lost of earlier batches."""
+    was_acknowledged: bool
+    """Whether the log has acknowledged an append, and not only shown what it had taken before."""
+
+
+class Offering:
+    """Offers batches to one log. Belongs to one event loop."""
+
+    def __init__(self, log: Log, *, tenant: Tenant, clock: Clock, window: RetransmitWindow) -> None:
+        self._log = log
+        self._tenant = tenant
+        self._clock = clock
+        self._window = window
+        self._positions = Positions()
+        self._read_back = ReadBack(log, tenant, self._positions)
+        self._fail_over = FailOver(log, tenant, clock, self._positions, window)
+
+    async def offer(self, batch: Sequence[PendingFrame]) -> Offered:
+        """See that each frame is in its stream. Does not raise for a store that fails."""
+        results: dict[PendingFrame, AppendResult] = {}
+        setbacks = [await self._settle_doubts(batch, results)]
+        due = [frame for frame in batch if frame not in results]
+        taken: list[PendingFrame] = []
+        if due:
+            results.update(zip(due, await self._append(due), strict=True))
+            taken = [frame for frame in due if isinstance(results[frame], Appended)]
+            if taken:
+                setbacks.append(await self._fail_over.look(self._shards(taken)))
+        self._remember(results)
+        return Offered(
+            [results[frame] for frame in batch],
+            [setback for setback in setbacks if setback],
+            was_acknowledged=bool(taken),
+        )
+
+    async def _settle_doubts(
+        self, batch: Sequence[PendingFrame], results: dict[PendingFrame, AppendResult]
+    ) -> Setback:
+        """Enter the results of frames that are in the log, and of those that cannot be looked for."""
+        doubtful = [frame for frame in batch if frame.is_doubtful]
+        if not doubtful:
+            return Setback()
+        # What we know of a stream may not be true any more.
+        setback = await self._fail_over.look(self._shards(doubtful))
+        unsure = [frame for frame in doubtful if self._is_unsure(frame)]
+        found, error = await self._read_back.find([frame for frame in doubtful if frame not in unsure])
+        unread = NotAppended(error or self._cannot_tell(), outcome_unknown=True)
+        for frame in doubtful:
+            if frame not in found:
+                results[frame] = unread
+            elif (stream_id := found[frame]) is not None:
+                results[frame] = Appended(stream_id)
+        return setback
+
+    async def _append(self, frames: Sequence[PendingFrame]) -> Sequence[AppendResult]:
+        appends = [
+            Append(TaskAddress(frame.task_id, self._tenant), frame.payload(), frame.tells) for frame in frames
+        ]
+        try:
+            return await self._log.append(appends)
+        except Exception as error:  # against its contract, which must not end recording
+            _logger.exception("The log raised instead of answering")
+            problem = StoreUnreachable("the log", repr(error))
+            return [NotAppended(problem, outcome_unknown=True)] * len(appends)
+
+    def _remember(self, results: dict[PendingFrame, AppendResult]) -> None:
+        now = self._clock.now()
+        for frame, result in results.items():
+            if not isinstance(result, Appended):
+                continue
+            if self._fail_over.unsure and self._is_unsure(frame):
+                results[frame] = NotAppended(self._cannot_tell(), outcome_unknown=True)
+                continue
+            self._positions.note(frame, result.stream_id)
+            self._window.note(frame, result.stream_id, now)
+
+    def _is_unsure(self, frame: PendingFrame) -> bool:
+        return self._shard(frame) in self._fail_over.unsure
+
+    def _shards(self, frames: Sequence[PendingFrame]) -> set[int]:
+        return set(map(self._shard, frames))
+
+    def _shard(self, frame: PendingFrame) -> int:
+        return self._log.keys.shard_of(TaskAddress(frame.task_id, self._tenant))
+
+    @staticmethod
+    def _cannot_tell() -> StoreError:
+        return StoreUnreachable("the log", "it does not say whether it is still the same")

@@ -1,0 +1,16 @@
+"""The shapes of what is sent to a server and of what comes back. Owns the names only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from relayna.streams.redis.failures import Failed
+
+__all__ = ["Command", "Reply"]
+
+Command: TypeAlias = Sequence[bytes | str | int]
+"""A command's name and arguments; text is sent as UTF-8."""
+
+Reply: TypeAlias = "bytes | int | list[Reply] | Failed | None"
+"""What the server answered; `Failed` where it refused or was not heard, also inside a list."""
