@@ -68,6 +68,12 @@ class Importer:
         await self._finish_task()
         await self._finish_events()
 
+    async def take_task(self, task: ArchivedTask) -> None:
+        """Import one task that was read elsewhere. Raises `StoreError`."""
+        await self._finish_task()
+        self._task = task
+        await self._finish_task()
+
     async def _take_line(self, line: bytes, place: str) -> None:
         try:
             if b'"archived_' not in line:
