@@ -294,6 +294,4 @@ class BrokerUnreachable(Disconnected):
     def __init__(self, url: str, problem: str) -> None:
         self.url = url
         self.problem = problem
-        BrokerError.__init__(
-            self, f"No RabbitMQ answers at {url}: {problem}. Is it running and reachable?"
-        )
+        BrokerError.__init__(self, f"No RabbitMQ answers at {url}: {problem}. Is it running and reachable?")

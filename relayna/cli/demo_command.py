@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -13,9 +13,10 @@ import anyio
 import click
 import msgspec
 
+from relayna.cli.amqp import connecting_quietly, url_given_as
 from relayna.cli.demo.scenarios import FAILING, SCENARIOS, play_all
 from relayna.cli.demo.venue import MemoryVenue, Venue
-from relayna.cli.output import console
+from relayna.cli.output import called, console
 from relayna.cli.serving import listening_socket, serve_app
 from relayna.ids import Tenant
 from relayna.mint import RandomMint
@@ -65,7 +66,8 @@ def _venue(amqp_url: str | None) -> Venue:
         return MemoryVenue()
     from relayna.cli.demo.rabbitmq_venue import RabbitMQVenue
 
-    return RabbitMQVenue(amqp_url, suffix=f".demo-{RandomMint().producer()}")
+    with url_given_as("--amqp"):
+        return RabbitMQVenue(amqp_url, suffix=f".demo-{RandomMint().producer()}")
 
 
 async def _demo(settings: Settings, venue: Venue, once: bool, as_json: bool, keep: Path | None) -> None:
@@ -74,7 +76,7 @@ async def _demo(settings: Settings, venue: Venue, once: bool, as_json: bool, kee
     # A store that outlives us may hold an earlier demonstration: this one has a tenant of its own.
     lasting = settings.redis_url is not None or keep is not None
     tenant = Tenant(f"demo-{RandomMint().producer()}") if lasting else DEFAULT_TENANT
-    async with _store_url(settings, keep) as url:
+    async with _entered(venue), _store_url(settings, keep) as url:
         log = RedisLog(url, prefix=_PREFIX, retention_seconds=_RETENTION_SECONDS)
         async with log:
             service = ExecutionGraphService(log=log, tenant=tenant, retention_seconds=_RETENTION_SECONDS)
@@ -86,6 +88,14 @@ async def _demo(settings: Settings, venue: Venue, once: bool, as_json: bool, kee
                 _show(graphs)
             if not once:
                 await _serve(settings, tenant, log, service)
+
+
+@asynccontextmanager
+async def _entered(venue: Venue) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        with connecting_quietly():
+            await stack.enter_async_context(venue)
+        yield
 
 
 @asynccontextmanager
@@ -116,8 +126,8 @@ async def _serve(settings: Settings, tenant: Tenant, log: RedisLog, service: Exe
     options = "" if tenant == DEFAULT_TENANT else f" --tenant {tenant}"
     click.echo(
         "\nSee the others, in another terminal:\n"
-        f"  relayna graph {SCENARIOS[0].task_id} --redis-url {log.url} --prefix {_PREFIX}{options}\n"
-        f"  curl http://{host}:{port}/executions/{SCENARIOS[-1].task_id}/graph?format=mermaid\n"
+        f"  {called()} graph {SCENARIOS[0].task_id} --redis-url {log.url} --prefix {_PREFIX}{options}\n"
+        f"  curl 'http://{host}:{port}/executions/{SCENARIOS[-1].task_id}/graph?format=mermaid'\n"
         "Ctrl-C ends it.",
         err=True,
     )

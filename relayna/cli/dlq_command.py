@@ -1,7 +1,7 @@
 """`relayna dlq`: the dead letters of a task: list them, show one, plan its replay, replay it.
 
 Owns the commands and their exit codes: 0 also for a plan that allows the replay, 1 when the plan refuses, when
-the broker refuses and when it does not confirm, 3 for an unknown letter, 4 when the store does not answer,
+the broker refuses and when it does not confirm, 3 for an unknown task or letter, 4 when the store does not answer,
 though the message may be published by then. Looking reads the log and never touches a queue.
 """
 
@@ -13,13 +13,15 @@ from typing import Any, Literal, TypeAlias
 import anyio
 import click
 
+from relayna.cli.amqp import connecting_quietly, url_given_as
 from relayna.cli.dead_letters import write_letter, write_letters, write_plan
 from relayna.cli.options import required_amqp_url, required_redis_url, store_options
 from relayna.consumer.rabbitmq import RabbitMQBroker
-from relayna.errors import DeadLetterNotFound
+from relayna.errors import DeadLetterNotFound, ExecutionNotFound
 from relayna.observability.dead_letter_replayer import ReplayOutcome, ReplayResult
 from relayna.observability.dead_letter_service import DLQService
 from relayna.observability.dead_letter_store import RedisDLQStore
+from relayna.observability.stores import PlainRecord
 from relayna.projections.replay_plan import ReplayPlan
 from relayna.settings import EffectiveSettings, Settings
 
@@ -58,7 +60,7 @@ def command() -> None:
 @store_options
 def list_command(*, task_id: str, style: _Style, effective: EffectiveSettings) -> int:
     """List the dead letters of TASK, oldest first."""
-    letters = anyio.run(_service(effective.settings).list_dead_letters, task_id)
+    letters = anyio.run(_letters, effective.settings, task_id)
     write_letters(letters, style)
     if not letters:
         click.echo(f"relayna: task {task_id!r} has no dead letters", err=True)
@@ -71,8 +73,8 @@ def list_command(*, task_id: str, style: _Style, effective: EffectiveSettings) -
 @_style
 @store_options
 def show_command(*, task_id: str, dead_letter_id: str, style: _Style, effective: EffectiveSettings) -> int:
-    """Show one dead letter of TASK with its headers and body."""
-    write_letter(anyio.run(_service(effective.settings).get_dead_letter, task_id, dead_letter_id), style)
+    """Show one dead letter of TASK, named by its id or how that begins, with its headers and body."""
+    write_letter(anyio.run(_letter_of, effective.settings, task_id, dead_letter_id), style)
     return 0
 
 
@@ -85,7 +87,7 @@ def show_command(*, task_id: str, dead_letter_id: str, style: _Style, effective:
 def plan_command(
     *, task_id: str, dead_letter_id: str, force: bool, style: _Style, effective: EffectiveSettings
 ) -> int:
-    """Say what a replay of LETTER would do; exit with 1 when it would be refused."""
+    """Say what a replay of LETTER, an id or its beginning, would do; exit with 1 when it would be refused."""
     plan = anyio.run(_plan, effective.settings, task_id, dead_letter_id, force)
     write_plan(plan, style)
     return 0 if plan.allowed else _REFUSED
@@ -115,21 +117,40 @@ def replay_command(
         if plan.allowed:
             click.echo("relayna: nothing was published; add --yes to do it", err=True)
         return 0 if plan.allowed else _REFUSED
-    result = anyio.run(_replay, effective.settings, task_id, dead_letter_id, force)
+    result = anyio.run(_replay, effective, task_id, dead_letter_id, force)
     write_plan(result.plan, style, outcome=result.outcome.value)
     if result.outcome is not ReplayOutcome.REPLAYED:
         click.echo(f"relayna: {_said(result)}", err=True)
     return _EXIT_CODES[result.outcome]
 
 
-async def _plan(settings: Settings, task_id: str, dead_letter_id: str, force: bool) -> ReplayPlan:
-    return _known(await _service(settings).plan(task_id, dead_letter_id, force=force))
+async def _letters(settings: Settings, task_id: str) -> list[PlainRecord]:
+    store = _store(settings)
+    letters = await DLQService(store=store).list_dead_letters(task_id)
+    if not letters and not await store.get_events(task_id):
+        raise ExecutionNotFound(task_id)
+    return letters
 
 
-async def _replay(settings: Settings, task_id: str, dead_letter_id: str, force: bool) -> ReplayResult:
-    broker = RabbitMQBroker(required_amqp_url(settings), connect_timeout=_CONNECT_SECONDS)
-    service = _service(settings, broker=broker)
-    result = await service.replay(task_id, dead_letter_id, force=force, replayed_by=_user())
+async def _letter_of(settings: Settings, task_id: str, beginning: str) -> PlainRecord:
+    service = _service(settings)
+    return await service.get_dead_letter(task_id, await service.full_id(task_id, beginning))
+
+
+async def _plan(settings: Settings, task_id: str, beginning: str, force: bool) -> ReplayPlan:
+    service = _service(settings)
+    dead_letter_id = await service.full_id(task_id, beginning)
+    return _known(await service.plan(task_id, dead_letter_id, force=force))
+
+
+async def _replay(effective: EffectiveSettings, task_id: str, beginning: str, force: bool) -> ReplayResult:
+    url, source = required_amqp_url(effective.settings), effective.sources["amqp_url"]
+    with url_given_as("--amqp-url" if source == "argument" else f"amqp_url ({source})"):
+        broker = RabbitMQBroker(url, connect_timeout=_CONNECT_SECONDS)
+    service = _service(effective.settings, broker=broker)
+    dead_letter_id = await service.full_id(task_id, beginning)
+    with connecting_quietly():
+        result = await service.replay(task_id, dead_letter_id, force=force, replayed_by=_user())
     _known(result.plan)
     return result
 
@@ -141,14 +162,17 @@ def _known(plan: ReplayPlan) -> ReplayPlan:
 
 
 def _service(settings: Settings, **options: Any) -> DLQService:  # Any: checked there
-    store = RedisDLQStore(
+    return DLQService(store=_store(settings), **options)
+
+
+def _store(settings: Settings) -> RedisDLQStore:
+    return RedisDLQStore(
         required_redis_url(settings),
         prefix=settings.prefix,
         tenant=settings.tenant,
         shard_count=settings.shard_count,
         ttl_seconds=settings.retention_seconds,
     )
-    return DLQService(store=store, **options)
 
 
 def _user() -> str | None:

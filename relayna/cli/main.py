@@ -8,6 +8,7 @@ Data goes to stdout, talk to stderr. Exit codes: 0 ok, 1 error, 2 usage, 3 not f
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import sys
@@ -34,6 +35,7 @@ _COMMANDS: Final = {
     "dlq": "List, show and replay the dead letters of a task.",
     "graph": "Draw what happened to a task.",
     "import": "Bring archives, and events from a program's log, into the store.",
+    "reshard": "Bring all streams under a new prefix with another number of shards.",
     "seal": "Give back memory that finished tasks hold.",
     "serve": "Serve the HTTP API.",
 }
@@ -60,6 +62,17 @@ class _LazyGroup(click.Group):
         if not isinstance(command, click.Command):
             raise TypeError(f"relayna.cli.{cmd_name}_command.command is no command")
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            likely = difflib.get_close_matches(args[0], _COMMANDS, n=1)
+            if not likely:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean {likely[0]!r}?", ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         # From the table, so that asking for help imports none of the commands.

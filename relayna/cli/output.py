@@ -1,8 +1,10 @@
-"""How commands write graphs: the four formats, and a console that knows what it writes to."""
+"""How commands write graphs: the four formats, a console that knows what it writes to, and how to call us again."""
 
 from __future__ import annotations
 
+import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import click
@@ -15,10 +17,19 @@ from relayna.settings import wants_colour
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["GRAPH_FORMATS", "GraphFormat", "console", "write_graph"]
+__all__ = ["GRAPH_FORMATS", "GraphFormat", "called", "console", "write_graph"]
 
 GraphFormat: TypeAlias = Literal["tree", "table", "mermaid", "json"]
 GRAPH_FORMATS: Final = ("tree", "table", "mermaid", "json")
+
+
+def called() -> str:
+    """How to call the command from here: by its name when that leads to this one, else as it was called."""
+    here = Path(sys.argv[0])
+    if here.stem != "relayna":
+        return f"{sys.executable} -m relayna.cli.main"
+    found = shutil.which("relayna")
+    return "relayna" if found is not None and Path(found).resolve() == here.resolve() else sys.argv[0]
 
 
 def console() -> Console:
@@ -27,7 +38,8 @@ def console() -> Console:
         from rich.console import Console
     except ImportError as error:
         raise click.ClickException(
-            "Drawing in the terminal needs rich: pip install 'relayna[cli]', or use --format json or mermaid."
+            "Drawing in the terminal needs rich: install relayna with its extra `cli`, "
+            "or use --format json or mermaid."
         ) from error
 
     class QuietConsole(Console):

@@ -17,6 +17,7 @@ from relayna.consumer.messages.envelopes import (
     TaskEnvelope,
     WorkflowEnvelope,
 )
+from relayna.consumer.messages.payloads import InvalidPayload
 from relayna.consumer.retry_policy import RetryPolicy
 from relayna.consumer.running import run_consumers
 from relayna.consumer.status_hub import StatusHub
@@ -34,5 +35,5 @@ __all__ = [
     # brokers
     "Broker", "Delivery", "MemoryBroker", "Message", "Settlement", "Subscription",
     # errors
-    "AttemptOver", "MalformedMessage", "TasksNotPublished",
+    "AttemptOver", "InvalidPayload", "MalformedMessage", "TasksNotPublished",
 ]  # fmt: skip

@@ -18,7 +18,7 @@ from relayna.consumer.guarded_spans import GuardedSpans
 from relayna.consumer.messages.envelope_codec import EnvelopeCodec
 from relayna.consumer.messages.envelopes import StatusEnvelope, WorkflowEnvelope
 from relayna.consumer.messages.incoming import batched_message_id
-from relayna.consumer.option_checks import check_status
+from relayna.consumer.option_checks import check_sink, check_status, checked_tasks
 from relayna.consumer.producer import Producer
 from relayna.consumer.publications import ProducerPublication, Publications, publish_all
 from relayna.consumer.sender import Sender
@@ -68,6 +68,7 @@ class RelaynaClient:
         aliases: ContractAliasConfig | None = None,
         confirm_timeout: float = 10.0,
     ) -> None:
+        check_sink(observation_sink)
         self.topology = topology
         self.topology_kind = topology_kind(topology)
         self.terminal_statuses = terminal_statuses(topology)
@@ -124,8 +125,9 @@ class RelaynaClient:
     ) -> MessageId:
         """Publish a task and return its message's id.
 
-        Raises `BrokerError`, and `TypeError` on odd payloads. After an `OutcomeUnknown` the task may be on its
-        way all the same: publish it again with the `message_id` that the error names, and it is done once.
+        Raises `BrokerError`, and `InvalidPayload` (a `TypeError`) for what JSON cannot hold. After an
+        `OutcomeUnknown` the task may be on its way all the same: publish it again with the `message_id` that the
+        error names, and it is done once.
         The options are those of `TaskRequest`.
         """
         request = TaskRequest(
@@ -145,14 +147,14 @@ class RelaynaClient:
         """Publish many tasks, several at a time and in no order; their messages' ids, in the order given.
 
         Returns when all are confirmed. Raises `TasksNotPublished`, which says which are not, once there is an
-        answer for each; before anything is sent, `InvalidQuery`, and `TypeError` on odd payloads.
+        answer for each; before anything is sent, `InvalidQuery` and `InvalidPayload`.
 
             try:
                 await client.publish_tasks(tasks)
             except TasksNotPublished as error:
                 again = [replace(tasks[n], message_id=error.message_ids[n]) for n in error.failures]
         """
-        publications = [self._task_publication(task) for task in tasks]
+        publications = [self._task_publication(task) for task in checked_tasks(tasks)]
         failures = await publish_all(publications, self._producer.publish)
         message_ids = [publication.message_id for publication in publications]
         if failures:
@@ -165,11 +167,11 @@ class RelaynaClient:
         """Publish many tasks in one message; the ids that their own messages will have, in the order given.
 
         The tasks share route, headers and priority, else `InvalidQuery`. Whoever takes the message publishes
-        each as a task of its own. Raises `BrokerError`, and `TypeError` on odd payloads; after an
+        each as a task of its own. Raises `BrokerError` and `InvalidPayload`; after an
         `OutcomeUnknown`, publish the same tasks again with the `message_id` that it names.
         """
         own = MessageId(message_id) if message_id else self.mint.message_id()
-        batch = BatchRequest(batch_id=own if batch_id is None else batch_id, tasks=tuple(tasks))
+        batch = BatchRequest(batch_id=own if batch_id is None else batch_id, tasks=checked_tasks(tasks))
         route, repeated = batch.route(self.topology), message_id is not None
         await self._producer.publish(self._publications.batch(batch, route, own, repeated=repeated))
         return [batched_message_id(own, ordinal) for ordinal in range(len(batch.tasks))]

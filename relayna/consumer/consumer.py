@@ -28,7 +28,7 @@ from relayna.consumer.broker import Delivery, Subscription
 from relayna.consumer.client import RelaynaClient
 from relayna.consumer.messages.envelopes import AnyEnvelope
 from relayna.consumer.messages.incoming import read_delivery
-from relayna.consumer.option_checks import check_handler, check_numbers, check_retry_policy
+from relayna.consumer.option_checks import check_handler, check_numbers, check_retry_policy, check_sink
 from relayna.consumer.retry_policy import RetryPolicy
 from relayna.consumer.service import Service
 from relayna.streams.sink import ObservationSink
@@ -81,6 +81,7 @@ class Consumer(Service, Generic[AnyEnvelope]):
         check_numbers(self.prefetch, len(queues), drain_seconds, handler_timeout)
         check_handler(handler)
         check_retry_policy(retry_policy)
+        check_sink(observation_sink)
         self._client = rabbitmq
         self._queues = queues
         self._envelope: type[AnyEnvelope] = envelope
@@ -136,6 +137,8 @@ class Consumer(Service, Generic[AnyEnvelope]):
                         for _ in range(self.prefetch):
                             workers.start_soon(self._work, queue, subscription, stopping)
                     self._has_started(task_status)
+                    names = ", ".join(queue.name for queue in self._queues)
+                    _log.info("%s is listening on %s", self._settings.consumer_name, names)
                     await stopping.wait()
                     for _, subscription in subscriptions:
                         await subscription.cancel()

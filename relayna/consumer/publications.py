@@ -67,7 +67,7 @@ class Publications:
         priority: int | None = None,
         headers: Mapping[str, Any] | None = None,  # Any: AMQP header values
     ) -> ProducerPublication:
-        """One envelope and its fact. Raises `TypeError` for payloads that JSON cannot hold."""
+        """One envelope and its fact. Raises `InvalidPayload` for what JSON cannot hold."""
         told = ToldFact(envelope=envelope, event_id=message_event_id(message_id, kind), body=fact)
         causal = CausalHeaders(
             cause=told.event_id if self._told else None,
@@ -88,7 +88,7 @@ class Publications:
         return ProducerPublication(route=route, message_id=message_id, message=message, facts=(told,))
 
     def task(self, request: TaskRequest, route: Route, message_id: MessageId) -> ProducerPublication:
-        """A task by itself. Raises `TypeError` for payloads that JSON cannot hold."""
+        """A task by itself. Raises `InvalidPayload` for what JSON cannot hold."""
         return self.of(
             request.envelope(),
             route,
@@ -105,7 +105,7 @@ class Publications:
     ) -> ProducerPublication:
         """Many tasks in one message, each told of by itself, under the id of the message that it will get.
 
-        Raises `TypeError` for payloads that JSON cannot hold.
+        Raises `InvalidPayload` for what JSON cannot hold.
         """
         envelope = request.envelope()
         facts = tuple(

@@ -11,7 +11,9 @@ from typing import Final
 import anyio
 from anyio.abc import TaskStatus
 
+from relayna.consumer.option_checks import check_services
 from relayna.consumer.service import Service
+from relayna.errors import InvalidSetting
 
 __all__ = ["run_consumers"]
 
@@ -27,11 +29,14 @@ async def run_consumers(
     Nothing is lost: what is being handled ends, or goes back to its queue at the deadline. A second signal ends
     the process at once; what it held is handed out again, and its attempts show as abandoned. When one consumer
     ends by itself, so do the others. For the main thread, and not for Windows: asyncio hears signals nowhere
-    else. Raises `BrokerError` or `StoreError` when one cannot start.
+    else. Raises `BrokerError` or `StoreError` when one cannot start, and `InvalidSetting` when there is none.
 
         async with client:
             await run_consumers(TaskConsumer(rabbitmq=client, handler=resize))
     """
+    if not consumers:
+        raise InvalidSetting("consumers", "argument", "there are none to run; give at least one")
+    check_services(consumers)
     crew = _Crew()
     try:
         async with anyio.create_task_group() as listening:

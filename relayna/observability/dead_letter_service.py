@@ -26,8 +26,15 @@ import anyio
 from relayna.consumer.broker import Broker
 from relayna.consumer.messages.causal_headers import read_headers
 from relayna.consumer.messages.replayed import replayed_message
-from relayna.errors import BrokerError, DeadLetterNotFound, InvalidSetting, OutcomeUnknown, StoreError
-from relayna.events import DeadLetterReplayed
+from relayna.errors import (
+    BrokerError,
+    DeadLetterNotFound,
+    InvalidQuery,
+    InvalidSetting,
+    OutcomeUnknown,
+    StoreError,
+)
+from relayna.events import DeadLetterRecorded, DeadLetterReplayed
 from relayna.ids import TaskId
 from relayna.instants import Instant
 from relayna.mint import Mint, RandomMint
@@ -96,6 +103,21 @@ class DLQService:
             if record["dead_letter_id"] == dead_letter_id:
                 return record
         raise DeadLetterNotFound(task_id, dead_letter_id)
+
+    async def full_id(self, task_id: str, beginning: str) -> str:
+        """The one id of a dead letter of the task that begins so; the beginning itself when none does.
+
+        Raises `InvalidQuery` when several do and none is all of it, and `StoreError`.
+        """
+        bodies = [event.body for event in await self._store.get_events(task_id)]
+        ids = sorted({body.dead_letter_id for body in bodies if isinstance(body, DeadLetterRecorded)})
+        fitting = [one for one in ids if one.startswith(beginning)]
+        if beginning in ids or not fitting:
+            return beginning
+        if len(fitting) > 1:
+            problem = f"{beginning!r} begins {len(fitting)} of them: {', '.join(fitting)}; give more of one"
+            raise InvalidQuery("dead_letter_id", problem)
+        return fitting[0]
 
     async def plan(self, task_id: str, dead_letter_id: str, *, force: bool = False) -> ReplayPlan:
         """What `replay` would do now; changes nothing. Raises `StoreError`.

@@ -12,12 +12,13 @@ from typing import Final
 from msgspec import Struct
 
 from relayna.clock import Clock, SystemClock
-from relayna.errors import ExecutionNotFound, InvalidQuery, StoreRefused
+from relayna.errors import ExecutionNotFound, InvalidQuery, InvalidSetting, StoreRefused
 from relayna.events import RecordedEvent
 from relayna.events.history import StreamFact
 from relayna.events.lineage import ChildFinished
 from relayna.ids import TaskId, Tenant
 from relayna.instants import Instant, parse_instant
+from relayna.observability.stores import StreamView
 from relayna.projections.execution import DEFAULT_DEPTH, GraphQuery
 from relayna.projections.family import referenced_children
 from relayna.projections.graph import ExecutionGraph
@@ -44,6 +45,7 @@ class ExecutionGraphService:
     """Builds execution graphs from a log. Stateless: any number of them may read the same log.
 
     The log must be open (`async with log`). With `topology`, graphs say that kind whatever the records say.
+    Raises `InvalidSetting` for a store in place of its log.
     """
 
     def __init__(
@@ -56,6 +58,10 @@ class ExecutionGraphService:
         max_tasks: int = _TASKS_READ,
         clock: Clock | None = None,
     ) -> None:
+        if isinstance(log, StreamView):
+            raise InvalidSetting(
+                "log", "argument", f"a {type(log).__name__} is a view of one; pass store.log"
+            )
         self._log = log
         self._configured_kind = topology_kind(topology) if topology is not None else None
         self._terminal_statuses = () if topology is None else topology.terminal_statuses

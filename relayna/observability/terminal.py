@@ -22,6 +22,7 @@ from relayna.observability.wording import (
     reasons,
     relative_time,
     remarks,
+    state_words,
     took,
 )
 from relayna.projections.graph import ExecutionGraph, ExecutionGraphEdge, ExecutionGraphNode
@@ -75,14 +76,16 @@ def _print_header(graph: ExecutionGraph, page: TerminalPage) -> None:
     summary = graph.summary
     state = next((node_state(node) for node in graph.nodes if node.kind == "task"), None)
     sign, style = page.sign(state)
-    status = one_line(summary.status) if summary.status is not None else "none was published"
+    waits = state == "queued" and summary.started_at is None
+    none = "none yet: it is queued, and no worker has taken it" if waits else "none was published"
+    status = none if summary.status is None else one_line(summary.status)
     length = "" if summary.duration_ms is None else f", took {duration_words(summary.duration_ms)}"
     why = ", ".join(map(one_line, reasons(graph)))
     facts: list[tuple[str, list[Segment]]] = [
         ("Task", [(one_line(graph.task_id), "bold")]),
         ("Topology", [(one_line(graph.topology_kind or "unknown"), "")]),
         ("Status", [(f"{sign} {status}", style), (length, "")]),
-        ("Started", [(summary.started_at or "unknown", "")]),
+        ("Started", [(summary.started_at or ("not yet" if waits else "unknown"), "")]),
         (
             "Evidence",
             [(f"{summary.graph_completeness}{': ' if why else ''}{why}", "" if not why else "yellow")],
@@ -125,7 +128,7 @@ def _segments(node: ExecutionGraphNode, edge: ExecutionGraphEdge | None, page: T
     name_style = "bold" if says_state else style
     segments = [(f"{sign} ", style), (one_line(node_name(node, beside_its_task=True)), name_style)]
     if says_state:
-        segments += [("  ", ""), (one_line(state), style)]
+        segments += [("  ", ""), (one_line(state_words(node)), style)]
     length = took(node)
     details = [*([f"took {length}"] if length else []), *node_details(node)]
     segments += [(f", {one_line(detail)}", "") for detail in details]
@@ -150,7 +153,7 @@ def _print_remarks(graph: ExecutionGraph, page: TerminalPage) -> None:
 def _print_row(
     node: ExecutionGraphNode, start: Instant | None, edge: ExecutionGraphEdge | None, page: TerminalPage
 ) -> None:
-    state = one_line(node_state(node)) if node.kind in _HAS_A_SIGN else ""
+    state = one_line(state_words(node)) if node.kind in _HAS_A_SIGN else ""
     details = [*node_details(node), exception_words(node), evidence_words(edge)]
     told = "".join(f", {one_line(detail)}" for detail in details if detail)
     prefix = _COLUMNS.format(_time(node, start), state, took(node) or "", "")

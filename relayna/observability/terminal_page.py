@@ -64,7 +64,7 @@ class TerminalPage:
             from rich.text import Text
         except ImportError:
             raise ConfigurationError(
-                "Drawing on a terminal needs `rich`. Install the extra: pip install 'relayna[cli]'"
+                "Drawing on a terminal needs `rich`. Install relayna with its extra `cli`."
             ) from None
         self._text = Text
         self._console = console

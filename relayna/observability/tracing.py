@@ -56,7 +56,7 @@ class OpenTelemetrySpans:
             from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
         except ImportError:
             raise ConfigurationError(
-                "Spans need `opentelemetry-api`. Install the extra: pip install 'relayna[otel]'"
+                "Spans need `opentelemetry-api`. Install relayna with its extra `otel`."
             ) from None
         self._trace = trace
         self._no_context = Context()

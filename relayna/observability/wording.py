@@ -16,7 +16,7 @@ from relayna.projections.graph import ExecutionGraph, ExecutionGraphEdge, Execut
 
 __all__ = [
     "anomalies", "duration_words", "evidence_words", "exception_words", "fold_words", "node_details", "node_name",
-    "node_state", "reasons", "relative_time", "remarks", "took",
+    "node_state", "reasons", "relative_time", "remarks", "state_words", "took",
 ]  # fmt: skip
 
 _NAMES: Final = {
@@ -77,6 +77,11 @@ def node_state(node: ExecutionGraphNode) -> str:
     if isinstance(state, str):
         return state
     return "dead_lettered" if node.kind == "dlq_record" else "unknown"
+
+
+def state_words(node: ExecutionGraphNode) -> str:
+    """The state as people read it: a worker that ends gives back what it has no time for, and abandons nothing."""
+    return "given back" if node.annotations.get("outcome") == "released" else node_state(node)
 
 
 def took(node: ExecutionGraphNode) -> str | None:

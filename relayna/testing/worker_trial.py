@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 import anyio
 
 from relayna.consumer import Message, RelaynaClient
+from relayna.consumer.option_checks import check_services
 from relayna.consumer.service import Service
 from relayna.errors import ExecutionNotFound, InvalidQuery
 from relayna.events import DeadLetterRecorded
@@ -83,7 +84,7 @@ class WorkerTrial:
         )
 
     async def __aenter__(self) -> Self:
-        """Connect and declare. Raises `BrokerError`: `Disconnected` when nobody answers within 10 s."""
+        """Connect and declare. Raises `BrokerError`: `BrokerUnreachable` when nobody answers within 10 s."""
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._trial_broker)
             stack.push_async_callback(self._clear)
@@ -101,8 +102,10 @@ class WorkerTrial:
         """Run these meanwhile: consumers, a `StatusHub`, a `DeadLetterRecorder`.
 
         They drain at the end. When the block fails they are cut off instead, and the error comes out as it was
-        raised. Raises `BrokerError` and `StoreError` when one cannot start.
+        raised. Raises `BrokerError` and `StoreError` when one cannot start, `InvalidSetting` at once for what
+        cannot run.
         """
+        check_services(consumers)
         return self._crew.working(*consumers)
 
     async def finished(self, task_id: str, *, patience_seconds: float = _PATIENCE_SECONDS) -> ExecutionGraph:

@@ -162,15 +162,15 @@ def test_a_rabbitmq_that_cannot_be_had_is_named(rabbitmq: RabbitMQ, servers: Ser
     wrong = rabbitmq.node.url.replace(rabbitmq.node.password, "wrong")
     run = relayna("demo", "--once", "--amqp", wrong, RELAYNA_REDIS_URL=servers.url(servers.first_present()))
     assert run.returncode == 1
-    assert b"refused" in run.stderr
-    assert b"wrong" not in run.stderr
-    assert b"Traceback" not in run.stderr
+    [told] = run.stderr.splitlines()
+    assert told.startswith(b"relayna: The broker refused the connection to ")
+    assert b"wrong" not in told
 
 
 def test_what_is_no_amqp_url_is_refused() -> None:
     run = relayna("demo", "--once", "--amqp", "http://localhost")
     assert run.returncode == 2
-    assert b"amqp://" in run.stderr
+    assert b"Invalid value for --amqp: it does not begin with amqp://" in run.stderr
 
 
 def test_it_serves_until_interrupted(servers: Servers) -> None:
@@ -185,7 +185,9 @@ def test_it_serves_until_interrupted(servers: Servers) -> None:
         assert process.stderr is not None
         try:
             told = next(line for line in process.stderr if "curl" in line)
-            url = told.split()[1].partition("/executions")[0]
+            quoted = told.split()[1]
+            assert (quoted[0], quoted[-1]) == ("'", "'")  # a shell would look for files that fit the "?"
+            url = quoted[1:].partition("/executions")[0]
             answer = httpx2.get(f"{url}/executions/invoice-1043/graph", timeout=30)
             assert answer.status_code == 200
             attempts = [node for node in answer.json()["nodes"] if node["kind"] == "task_attempt"]

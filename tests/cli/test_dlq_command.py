@@ -14,7 +14,7 @@ from servers import StoreUnderTest
 from relayna.clock import SystemClock
 from relayna.consumer.broker import Delivery, Settlement
 from relayna.consumer.rabbitmq import RabbitMQBroker
-from relayna.events import DeadLetterRecorded, Envelope, Event
+from relayna.events import Body, DeadLetterRecorded, Envelope, Event, StatusPublished
 from relayna.ids import EventId, MessageId, TaskId
 from relayna.streams import Recorder
 from relayna.streams.redis import RedisLog
@@ -23,8 +23,8 @@ from relayna.topologies.declarations import Declarations, Queue
 BODY = '{"task_id":"T","name":"Zoë"}'.encode()
 
 
-def record(store: StoreUnderTest, **fields: Any) -> None:
-    """Record the dead letter L of task T."""
+def record(store: StoreUnderTest, letter_id: str = "L", **fields: Any) -> None:
+    """Record this dead letter of task T."""
     given = {
         "reason": "retries_exhausted",
         "message_id": MessageId("m"),
@@ -34,14 +34,20 @@ def record(store: StoreUnderTest, **fields: Any) -> None:
         "body_size": len(BODY),
         **fields,
     }
-    envelope = Envelope(event_id=EventId("L.dead_letter"), timestamp=SystemClock().now(), task_id=TaskId("T"))
+    body = DeadLetterRecorded(dead_letter_id=letter_id, **given)
+    append(store, EventId(f"{letter_id}.dead_letter"), body)
 
-    async def append() -> None:
+
+def append(store: StoreUnderTest, event_id: EventId, body: Body) -> None:
+    """Record an event of task T."""
+    envelope = Envelope(event_id=event_id, timestamp=SystemClock().now(), task_id=TaskId("T"))
+
+    async def store_it() -> None:
         async with Recorder(RedisLog(store.url, prefix=store.prefix)) as recorder:
-            recorder.record(Event(envelope=envelope, body=DeadLetterRecorded(dead_letter_id="L", **given)))
+            recorder.record(Event(envelope=envelope, body=body))
             await recorder.durable(budget_seconds=5)
 
-    anyio.run(append)
+    anyio.run(store_it)
 
 
 def arguments(store: StoreUnderTest) -> tuple[str, ...]:
@@ -80,15 +86,51 @@ def test_a_body_that_is_no_text_is_shown_in_base64(any_store: StoreUnderTest) ->
 
 
 def test_nothing_there(any_store: StoreUnderTest) -> None:
-    record(any_store)
-    run = relayna("dlq", "list", "U", *arguments(any_store))
+    append(any_store, EventId("s"), StatusPublished(status="started"))
+    run = relayna("dlq", "list", "T", *arguments(any_store))
     assert (run.returncode, run.stdout) == (0, b"")
     assert b"no dead letters" in run.stderr
-    assert json.loads(relayna("dlq", "list", "U", "--format", "json", *arguments(any_store)).stdout) == []
+    assert json.loads(relayna("dlq", "list", "T", "--format", "json", *arguments(any_store)).stdout) == []
+    record(any_store)
+    for style in ("table", "json"):
+        run = relayna("dlq", "list", "U", "--format", style, *arguments(any_store))
+        assert (run.returncode, run.stdout) == (3, b"")
+        assert b"Nothing is recorded for task 'U'" in run.stderr
     for command in ("show", "plan", "replay"):
         run = relayna("dlq", command, "T", "M", *arguments(any_store))
         assert (run.returncode, run.stdout) == (3, b"")
         assert b"no dead letter 'M'" in run.stderr
+
+
+def test_the_beginning_of_an_id_is_enough(any_store: StoreUnderTest) -> None:
+    for letter_id in ("letter-1", "letter-12", "other"):
+        record(any_store, letter_id)
+    for given, meant in (("o", "other"), ("letter-12", "letter-12"), ("letter-1", "letter-1")):
+        for command in ("show", "plan", "replay"):
+            run = relayna("dlq", command, "T", given, "--format", "json", *arguments(any_store))
+            assert run.returncode == 0, run.stderr
+            assert json.loads(run.stdout)["dead_letter_id"] == meant
+    for command in ("show", "plan", "replay"):
+        run = relayna("dlq", command, "T", "let", *arguments(any_store))
+        assert (run.returncode, run.stdout) == (2, b"")
+        assert b"'let' begins 2 of them: letter-1, letter-12; give more of one" in run.stderr
+
+
+def test_a_broker_that_cannot_be_had_is_told_in_one_line(any_store: StoreUnderTest) -> None:
+    record(any_store)
+    replay = ("dlq", "replay", "T", "L", "--yes", *arguments(any_store))
+    away = relayna(*replay, "--amqp-url", "amqp://u:hunter2@127.0.0.1:1/")
+    assert away.returncode == 1
+    [told] = away.stderr.decode().splitlines()
+    assert told == (
+        "relayna: No RabbitMQ answers at amqp://***@127.0.0.1:1/: connection refused. "
+        "Is it running and reachable?"
+    )
+    wrong = relayna(*replay, "--amqp-url", "redis://127.0.0.1")
+    assert wrong.returncode == 2
+    assert b"Invalid value for --amqp-url: it does not begin with amqp://" in wrong.stderr
+    wrong = relayna(*replay, RELAYNA_AMQP_URL="redis://127.0.0.1")
+    assert b"Invalid value for amqp_url (environment RELAYNA_AMQP_URL): it does not" in wrong.stderr
 
 
 def test_a_replay_is_a_dry_run_unless_it_is_confirmed(any_store: StoreUnderTest) -> None:

@@ -41,8 +41,13 @@ def test_help_loads_no_client_of_a_server() -> None:
 def test_usage_errors_exit_with_2() -> None:
     run = relayna("grahp")
     assert run.returncode == 2
-    assert b"No such command" in run.stderr
+    assert b"No such command 'grahp'. Did you mean 'graph'?" in run.stderr
     assert run.stdout == b""
+
+
+def test_what_resembles_no_command_is_not_guessed_at() -> None:
+    run = relayna("x")
+    assert (run.returncode, b"Did you mean" in run.stderr) == (2, False)
 
 
 def test_a_missing_url_is_explained() -> None:

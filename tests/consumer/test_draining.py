@@ -199,6 +199,14 @@ async def test_a_cancelled_caller_waits_until_it_has_drained(how: str) -> None:
         assert attempts(await bench.graph("order-0")) == [("acked", "succeeded")]
 
 
+async def test_it_says_what_it_listens_on(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="relayna.consumer")
+    async with Bench() as bench:
+        consumer = TaskConsumer(rabbitmq=bench.client, handler=print, consumer_name="resizer-2")
+        async with bench.working(consumer):
+            assert caplog.messages == ["resizer-2 is listening on work"]
+
+
 async def test_it_says_when_it_has_started() -> None:
     gate = Gate()
     gate.opened.set()

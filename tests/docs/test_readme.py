@@ -38,8 +38,9 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> str:
         timeout=60,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
-    [warning] = run.stderr.splitlines()
-    assert warning.endswith("at task photo-7: TimeoutError: the image server did not answer")
+    warning, *traceback = run.stderr.splitlines()
+    assert "at task photo-7 failed: Traceback" in warning
+    assert traceback[-1] == "TimeoutError: the image server did not answer"
     assert run.returncode == 0
     return run.stdout
 

@@ -6,12 +6,17 @@ import ast
 import inspect
 import json
 import re
+import shlex
 from pathlib import Path
 from types import CodeType
 from typing import Any
 
+import anyio
+import anyio.to_thread
 import pytest
 from consumer.bench import SHARED, Bench, nodes
+from consumer.rabbitmq.rabbitmq_bench import shared_topology
+from rabbitmq_server import RabbitMQ
 
 import relayna
 import relayna.consumer
@@ -49,6 +54,28 @@ async def test_retries() -> None:
     assert names["policy"].rungs(1) == (24_000, 30_000, 36_000)
     assert {f"work.retry.{delay}ms" for delay in names["policy"].ladder()} <= declared
     assert len(names["policy"].ladder()) == 9
+
+
+@pytest.mark.rabbitmq
+async def test_statuses_that_nobody_reads_can_expire(rabbitmq: RabbitMQ) -> None:
+    topology = shared_topology(rabbitmq.url, rabbitmq.name())
+    [command] = re.findall(r"^rabbitmqctl (set_policy .*)", PAGE, re.MULTILINE)
+    shown = re.escape("photos.statuses.all")
+    assert shown in command
+    here = command.replace(shown, re.escape(topology.status_queue)).replace("86400000", "100")
+    queues = {topology.status_queue, f"{topology.status_queue}.dead_letters"}
+    async with relayna.RelaynaClient(topology=topology) as client:
+        await anyio.to_thread.run_sync(rabbitmq.node.control, *shlex.split(here))
+        await client.publish_status("photo-7", "resized")
+        left = "not looked yet"
+        with anyio.fail_after(60):
+            while left != "0 0":
+                listed = await anyio.to_thread.run_sync(
+                    rabbitmq.node.control, "list_queues", "name", "messages"
+                )
+                counts = [line.split() for line in listed.splitlines()]
+                left = " ".join(row[1] for row in counts if row and row[0] in queues)
+    rabbitmq.node.control("clear_policy", "statuses")
 
 
 async def test_batches() -> None:

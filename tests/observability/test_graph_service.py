@@ -9,7 +9,7 @@ import pytest
 from servers import StoreUnderTest
 
 from relayna.clock import FrozenClock
-from relayna.errors import ExecutionNotFound, InvalidQuery, StoreRefused
+from relayna.errors import ExecutionNotFound, InvalidQuery, InvalidSetting, StoreRefused
 from relayna.events import (
     Body,
     ChildFinished,
@@ -23,7 +23,7 @@ from relayna.events import (
     encode_frame,
 )
 from relayna.ids import EventId, TaskId
-from relayna.observability import ExecutionGraphService
+from relayna.observability import ExecutionGraphService, RedisObservationStore
 from relayna.streams import Append, Log, MemoryLog, StreamPage, StreamRange, TaskAddress
 from relayna.streams.redis import RedisLog
 from relayna.topologies import SharedStatusWorkflowTopology as Workflow
@@ -59,6 +59,11 @@ class CountingLog(MemoryLog):
     async def read(self, ranges: Sequence[StreamRange]) -> list[StreamPage]:
         self.round_trips += 1
         return await super().read(ranges)
+
+
+async def test_a_store_is_no_log() -> None:
+    with pytest.raises(InvalidSetting, match=r"a RedisObservationStore is a view of one; pass store\.log"):
+        ExecutionGraphService(log=RedisObservationStore("redis://localhost"))  # type: ignore[arg-type]
 
 
 async def test_a_task_is_one_round_trip_and_an_aggregation_two() -> None:

@@ -171,6 +171,25 @@ def test_a_graph_with_next_to_nothing_in_it(printer: Printer) -> None:
 
 
 @both
+def test_a_task_that_waits_says_so(printer: Printer) -> None:
+    graph = GraphSketch().node("task", "task", "order-7", state="queued").graph()
+    graph.summary.started_at = None
+    assert printed(printer, graph).splitlines()[2:4] == [
+        "Status    ○ none yet: it is queued, and no worker has taken it",
+        "Started   not yet",
+    ]
+
+
+@both
+def test_an_attempt_that_was_given_back_says_so(printer: Printer) -> None:
+    sketch = GraphSketch().node("task", "task", "order-7", 0, state="queued")
+    sketch.node("a", "task_attempt", "order-7 attempt 1", 0, state="abandoned", outcome="released")
+    graph = sketch.edge("task", "received_by", "a").graph()
+    assert "given back" in printed(printer, graph)
+    assert "abandoned" not in printed(printer, graph)
+
+
+@both
 def test_a_narrow_console_loses_nothing(printer: Printer) -> None:
     words = "".join(printed(printer, failing_run(), width=30).split())
     assert "retries_exhausted" in words

@@ -73,5 +73,5 @@ def test_every_state_has_a_sign(state: str | None) -> None:
 def test_without_rich_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     console = Console(file=io.StringIO())
     monkeypatch.setitem(sys.modules, "rich.text", None)
-    with pytest.raises(ConfigurationError, match=r"relayna\[cli\]"):
+    with pytest.raises(ConfigurationError, match=r"with its extra `cli`"):
         TerminalPage(console)

@@ -23,6 +23,7 @@ from relayna.observability.wording import (
     reasons,
     relative_time,
     remarks,
+    state_words,
     took,
 )
 from relayna.projections.graph import ExecutionGraphNode, NodeKind
@@ -32,6 +33,12 @@ def node(
     kind: NodeKind = "task_attempt", label: str = "order-7 attempt 1", **annotations: Any
 ) -> ExecutionGraphNode:
     return GraphSketch().node("x", kind, label, **annotations).graph().nodes[0]
+
+
+def test_what_a_worker_gave_back_was_not_abandoned() -> None:
+    assert state_words(node(state="abandoned", outcome="released")) == "given back"
+    assert state_words(node(state="abandoned", outcome="abandoned")) == "abandoned"
+    assert state_words(node(state="failed")) == "failed"
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,14 @@ async def test_long_retries_are_over_soon_and_the_dead_letter_is_there(amqp_url:
     assert json.loads(message.body)["payload"] == {"width": 640}
 
 
+async def test_a_function_that_was_not_called_is_named() -> None:
+    def resizer() -> TaskConsumer: ...
+
+    trial = WorkerTrial(shared())
+    with pytest.raises(InvalidSetting, match="resizer is a function; give what it makes"):
+        trial.working(resizer)  # type: ignore[arg-type]
+
+
 async def test_retries_can_wait_as_long_as_they_say() -> None:
     async with WorkerTrial(shared(), retry_speed=1) as trial:
         consumer = TaskConsumer(rabbitmq=trial.client, handler=fail, retry_policy=LONG)

@@ -23,7 +23,7 @@ _SECONDS_TO_CONNECT: Final = 10.0
 
 
 class RabbitMQVenue(RabbitMQBroker):
-    """Entering raises `BrokerRefused`, and `Disconnected` when nobody answers within 10 s."""
+    """Entering raises `BrokerRefused`, and `BrokerUnreachable` when nobody answers within 10 s."""
 
     def __init__(self, url: str, *, suffix: str) -> None:
         """`suffix` ends the name of every exchange and queue. Raises `InvalidSetting`."""

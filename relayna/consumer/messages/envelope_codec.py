@@ -39,7 +39,7 @@ class EnvelopeCodec:
         self._field_of = {alias: field for field, alias in self._alias_of.items()}
 
     def encode(self, envelope: TaskEnvelope | BatchTaskEnvelope | StatusEnvelope | WorkflowEnvelope) -> bytes:
-        """The envelope as JSON. Raises `TypeError` on payloads that JSON cannot hold."""
+        """The envelope as JSON. Raises `InvalidPayload`, a `TypeError`, for what JSON cannot hold."""
         body = encode_body(envelope)
         if not self._alias_of:
             return body

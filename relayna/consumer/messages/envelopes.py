@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from msgspec import Struct, field
 
+from relayna.consumer.messages.payloads import check_numbers_in, unwritable
 from relayna.errors import RelaynaError
 from relayna.ids import MessageId, SessionId, TaskId
 
@@ -91,8 +92,14 @@ class MalformedMessage(RelaynaError):
 
 
 def encode_body(envelope: TaskEnvelope | BatchTaskEnvelope | StatusEnvelope | WorkflowEnvelope) -> bytes:
-    """The envelope as JSON. Raises `TypeError` on payloads that JSON cannot hold."""
-    return msgspec.json.encode(envelope)
+    """The envelope as JSON. Raises `InvalidPayload`, a `TypeError`, for what JSON cannot hold."""
+    try:
+        body = msgspec.json.encode(envelope)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise unwritable(envelope, error) from error
+    if b"null" in body:  # what the encoder writes for a number that JSON has not; most bodies have none
+        check_numbers_in(envelope)
+    return body
 
 
 def read_body(body: bytes, envelope: type[AnyEnvelope]) -> AnyEnvelope:

@@ -17,14 +17,16 @@ from aio_pika.abc import AbstractChannel
 from msgspec import Struct
 
 from relayna.consumer.broker import Delivery, Message, Settlement
+from relayna.consumer.option_checks import check_seconds
 from relayna.consumer.rabbitmq.channels import ConsumingChannels
 from relayna.consumer.rabbitmq.declaring import declare, delete
 from relayna.consumer.rabbitmq.errands import Errands
+from relayna.consumer.rabbitmq.failures import no_greeting_within
 from relayna.consumer.rabbitmq.link import Address, Link, close_channel
 from relayna.consumer.rabbitmq.pace import RECONNECT_BACKOFF
 from relayna.consumer.rabbitmq.publisher import Publisher
 from relayna.consumer.rabbitmq.subscription import RabbitMQSubscription
-from relayna.errors import Disconnected, InvalidSetting
+from relayna.errors import BrokerUnreachable, Disconnected, InvalidSetting
 from relayna.signals import Counters, IgnoredCounters
 from relayna.streams.recording.backoff import Backoff
 from relayna.topologies.declarations import Declarations
@@ -57,12 +59,12 @@ class RabbitMQBroker:
     """A `Broker` on RabbitMQ 3.10 or later.
 
     May be entered by several users of one event loop, and closes with the last. Connections that are lost,
-    the first ones included, are made again: at most one try a second and with full jitter. Meanwhile
-    subscriptions wait, publishes wait within their `confirm_timeout`, and what else needs a connection raises
-    `Disconnected`.
+    the first ones included, are made again: each is tried at most once a second, and after at most 5 s of
+    waiting. Meanwhile subscriptions wait, publishes wait within their `confirm_timeout`, and what else needs
+    a connection raises `Disconnected`.
 
     - `connect_timeout`: how many seconds entering waits for the broker; `None` is as long as it takes. A
-      refused login is reported at once.
+      refused login is reported at once. Connections that are lost later are made again without end.
     - `heartbeat_seconds`: a connection on which nothing is heard for about three of them is given up.
     - `publish_channels`: how many messages are published at a time.
     - `ssl_context`: for `amqps://`, when the URL's own `cafile`, `certfile` and `keyfile` are not enough.
@@ -75,7 +77,7 @@ class RabbitMQBroker:
         self,
         url: str,
         *,
-        connect_timeout: float | None = None,
+        connect_timeout: float | None = 60.0,
         heartbeat_seconds: int = 10,
         publish_channels: int = 64,
         ssl_context: ssl.SSLContext | None = None,
@@ -85,6 +87,7 @@ class RabbitMQBroker:
         """Connects to nothing yet. Raises `InvalidSetting`; no error repeats the URL's credentials."""
         if publish_channels < 1:
             raise InvalidSetting("publish_channels", "argument", f"{publish_channels} is less than 1")
+        check_seconds("connect_timeout", connect_timeout, instead="None to wait as long as it takes")
         self._address = Address.of(url, heartbeat_seconds=heartbeat_seconds, ssl_context=ssl_context)
         self._connect_timeout = connect_timeout
         self._publish_channels = publish_channels
@@ -110,7 +113,7 @@ class RabbitMQBroker:
     async def __aenter__(self) -> Self:
         """Connect; several users may enter, and it closes with the last.
 
-        Raises `BrokerRefused` when login or virtual host are wrong, and `Disconnected` when there is no
+        Raises `BrokerRefused` when login or virtual host are wrong, and `BrokerUnreachable` when there is no
         broker within `connect_timeout`.
         """
         async with self._entering:
@@ -242,10 +245,8 @@ class RabbitMQBroker:
             with anyio.move_on_after(self._connect_timeout):
                 await connected.opened()
                 return connected
-            seconds = (
-                f"no answer within {self._connect_timeout:g} s" if self._connect_timeout else "no answer"
-            )
-            raise Disconnected(f"The connection to {self.url} ({seconds})")
+            problem = publishing.problem or consuming.problem
+            raise BrokerUnreachable(self.url, problem or no_greeting_within(self._connect_timeout or 0.0))
         except BaseException:
             await self._errands.run(connected.close())
             raise

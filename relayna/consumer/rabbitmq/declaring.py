@@ -76,7 +76,8 @@ async def _declare_exchange(channel: aio_pika.abc.AbstractChannel, exchange: Exc
     try:
         await answered(channel.declare_exchange(exchange.name, exchange.kind, durable=True))
     except DRIVER_ERRORS as error:
-        raise _refusal(error, exchange.name) from error
+        refusal = _refusal(error, exchange.name)
+        raise refusal from _cause(error, refusal)
 
 
 async def _declare_queue(channel: aio_pika.abc.AbstractChannel, queue: Queue) -> None:
@@ -84,7 +85,8 @@ async def _declare_queue(channel: aio_pika.abc.AbstractChannel, queue: Queue) ->
     try:
         await answered(channel.declare_queue(queue.name, durable=True, arguments=arguments))
     except DRIVER_ERRORS as error:
-        raise _refusal(error, queue.name) from error
+        refusal = _refusal(error, queue.name)
+        raise refusal from _cause(error, refusal)
 
 
 async def _bind(channel: aio_pika.abc.AbstractChannel, binding: Binding) -> None:
@@ -106,6 +108,11 @@ async def _bind(channel: aio_pika.abc.AbstractChannel, binding: Binding) -> None
 def _names(declarations: Declarations) -> str:
     queues = [queue.name for queue in declarations.queues]
     return ", ".join(queues + [exchange.name for exchange in declarations.exchanges])
+
+
+def _cause(error: Exception, refusal: BrokerError) -> Exception | None:
+    """What a reader may need beside the refusal: of a mismatch, the refusal says all that the broker said."""
+    return None if isinstance(refusal, ConfigurationMismatch) else error
 
 
 def _refusal(error: Exception, name: str, *, doing: str = "declaring") -> BrokerError:

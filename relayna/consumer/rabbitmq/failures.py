@@ -5,12 +5,23 @@ Owns the list of the driver's errors and the masking. Decides nothing about tryi
 
 from __future__ import annotations
 
+import asyncio
+import errno
+
 from aio_pika import exceptions as driver
 
 from relayna.errors import BrokerError, BrokerRefused, Disconnected
 from relayna.topologies.amqp_url import masked_amqp_url
 
-__all__ = ["CONNECT_ERRORS", "DRIVER_ERRORS", "GivenUp", "connection_failure", "problem_of"]
+__all__ = [
+    "CONNECT_ERRORS",
+    "DRIVER_ERRORS",
+    "GivenUp",
+    "connect_problem",
+    "connection_failure",
+    "no_greeting_within",
+    "problem_of",
+]
 
 DRIVER_ERRORS = driver.CONNECTION_EXCEPTIONS
 """All that a call of the driver may raise for reasons of the network or the broker."""
@@ -36,6 +47,25 @@ def connection_failure(error: Exception, *, url: str, user: str | None) -> Broke
         # The driver does not read why; a virtual host that is not there, or not for this user, ends so.
         return BrokerRefused(what, "it closed the connection when the virtual host was named")
     return Disconnected(f"The connection to {masked_amqp_url(url)} ({problem})")
+
+
+def connect_problem(error: Exception, *, seconds: float, user: str | None) -> str:
+    """Why a try of at most so many `seconds` made no connection, and what seems to listen there instead."""
+    problem = problem_of(error, user=user)
+    if isinstance(error, TimeoutError) and not error.args:
+        return no_greeting_within(seconds)
+    is_cut_off = isinstance(error.__cause__, asyncio.IncompleteReadError) and error.__cause__.partial
+    if is_cut_off or isinstance(error, driver.ProtocolSyntaxError):
+        return f"what answers there does not speak AMQP 0-9-1 ({problem})"
+    refused = errno.ECONNREFUSED
+    if getattr(error, "errno", None) == refused or f"[Errno {refused}]" in problem:
+        return "connection refused"
+    return problem
+
+
+def no_greeting_within(seconds: float) -> str:
+    """Nobody said no, and nobody spoke: a firewall, or a server that speaks something else."""
+    return f"no AMQP greeting within {seconds:g} s; perhaps something else listens there"
 
 
 def problem_of(error: Exception, *, user: str | None = None) -> str:

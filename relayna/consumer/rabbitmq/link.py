@@ -24,6 +24,7 @@ from relayna.consumer.rabbitmq.calls import answered, isolated
 from relayna.consumer.rabbitmq.failures import (
     CONNECT_ERRORS,
     DRIVER_ERRORS,
+    connect_problem,
     connection_failure,
     problem_of,
 )
@@ -100,6 +101,10 @@ class Link:
         self._pace = Pace(backoff)
         self._connection: AbstractConnection | None = None
         self._refusal: BrokerRefused | None = None
+        self._has_been_up = False
+        self._told = False
+        self.problem: str | None = None
+        """Why the last try to connect failed, while it is down for that."""
         self._change = anyio.Event()
         self._closed = False
         # A task of its own, not of a task group: the broker's users come and go in any order.
@@ -174,9 +179,13 @@ class Link:
             await _close(connection)
 
     def _connected(self, connection: AbstractConnection) -> None:
-        _log.info("Connected to %s for %s", self._address.shown, self._purpose)
+        if self._told:
+            _log.warning("Connected to %s for %s again", self._address.shown, self._purpose)
+        else:
+            _log.info("Connected to %s for %s", self._address.shown, self._purpose)
         self._pace.succeeded()
-        self._refusal = None
+        self._has_been_up, self._told = True, False
+        self._refusal = self.problem = None
         self._connection = connection
         self._changed()
 
@@ -184,18 +193,22 @@ class Link:
         self._pace.failed()
         failure = self._failure(error)
         self._refusal = failure if isinstance(failure, BrokerRefused) else None
+        self.problem = self._refusal.problem if self._refusal is not None else self._why_not(error)
         self._counters.increment("relayna_broker_connections_failed_total", purpose=self._purpose)
-        _log.warning(
-            "Cannot connect to %s for %s, and keep trying: %s",
-            self._address.shown,
-            self._purpose,
-            failure.problem if isinstance(failure, BrokerRefused) else self._problem_of(error),
-        )
+        if self._refusal is None or self._has_been_up:  # else whoever enters is told, and gives up
+            self._told = True
+            _log.warning(
+                "Cannot connect to %s for %s, and keep trying: %s",
+                self._address.shown,
+                self._purpose,
+                self.problem,
+            )
         self._changed()
 
     def _lost(self) -> None:
         self._pace.failed()
         self._connection = None
+        self._told = True
         self._counters.increment("relayna_broker_connections_lost_total", purpose=self._purpose)
         _log.warning(
             "The connection to %s for %s is lost; connecting again", self._address.shown, self._purpose
@@ -204,6 +217,10 @@ class Link:
 
     def _failure(self, error: Exception) -> BrokerError:
         return connection_failure(error, url=self._address.url, user=URL(self._address.url).user)
+
+    def _why_not(self, error: Exception) -> str:
+        user = URL(self._address.url).user
+        return connect_problem(error, seconds=_SECONDS_TO_CONNECT, user=user)
 
     def _problem_of(self, error: Exception) -> str:
         return problem_of(error, user=URL(self._address.url).user)

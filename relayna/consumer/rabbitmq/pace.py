@@ -9,7 +9,7 @@ from relayna.streams.recording.backoff import Backoff
 
 __all__ = ["RECONNECT_BACKOFF", "Pace"]
 
-RECONNECT_BACKOFF = Backoff(first_seconds=1.0, longest_seconds=30.0)
+RECONNECT_BACKOFF = Backoff(first_seconds=1.0, longest_seconds=5.0)
 
 _SECONDS_BETWEEN_TRIES = 1.0
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
 import pytest
+from anyio.abc import SocketAttribute, SocketStream
 from consumer.broker_steps import PATIENCE_SECONDS, send, settle_next, take
 from consumer.rabbitmq.rabbitmq_steps import FailingProxy, NotedCounters, failing_proxy
 from rabbitmq_server import RabbitMQ
 
 from relayna.consumer.broker import Delivery, Message, Settlement
 from relayna.consumer.rabbitmq import RabbitMQBroker
-from relayna.errors import BrokerRefused, Disconnected, InvalidSetting, OutcomeUnknown
+from relayna.errors import BrokerRefused, BrokerUnreachable, Disconnected, InvalidSetting, OutcomeUnknown
 from relayna.topologies.declarations import Declarations, Queue
 
 pytestmark = [pytest.mark.anyio, pytest.mark.rabbitmq]
@@ -128,10 +130,47 @@ async def test_it_waits_for_a_broker_that_is_not_there_yet(
                 await used.wait()
 
 
-async def test_waiting_can_have_an_end(queue: str) -> None:
-    with pytest.raises(Disconnected, match="no answer within"):
-        async with RabbitMQBroker("amqp://u:hunter2@127.0.0.1:1/", connect_timeout=0.1):
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_waiting_has_an_end_that_says_why(host: str) -> None:
+    with pytest.raises(BrokerUnreachable) as caught:
+        async with RabbitMQBroker(f"amqp://u:hunter2@{host}:1/", connect_timeout=0.5):
             pytest.fail("there is nothing there")
+    assert str(caught.value) == (
+        f"No RabbitMQ answers at amqp://***@{host}:1/: connection refused. Is it running and reachable?"
+    )
+
+
+def test_it_does_not_wait_for_ever_unless_it_is_told_to() -> None:
+    assert RabbitMQBroker("amqp://h/")._connect_timeout == 60
+    assert RabbitMQBroker("amqp://h/", connect_timeout=None)._connect_timeout is None
+
+
+async def test_what_says_nothing_is_named() -> None:
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as silent:
+        port = silent.extra(SocketAttribute.local_port)
+        with pytest.raises(
+            BrokerUnreachable, match=r"no AMQP greeting within 0\.5 s; perhaps something else"
+        ):
+            async with RabbitMQBroker(f"amqp://127.0.0.1:{port}/", connect_timeout=0.5):
+                pytest.fail("nobody spoke")
+
+
+async def test_what_speaks_something_else_is_named(counters: NotedCounters) -> None:
+    async def answer(client: SocketStream) -> None:
+        async with client:
+            await client.receive(8)
+            await client.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    async with (
+        await anyio.create_tcp_listener(local_host="127.0.0.1") as listener,
+        anyio.create_task_group() as serving,
+    ):
+        serving.start_soon(listener.serve, answer)
+        port = listener.extra(SocketAttribute.local_port)
+        with pytest.raises(BrokerUnreachable, match=r"what answers there does not speak AMQP 0-9-1"):
+            async with RabbitMQBroker(f"amqp://127.0.0.1:{port}/", connect_timeout=1):
+                pytest.fail("that is no broker")
+        serving.cancel_scope.cancel()
 
 
 @pytest.mark.fault
@@ -256,13 +295,16 @@ async def test_a_certificate_that_nobody_vouches_for_is_not_trusted(rabbitmq: Ra
     ],
     ids=["password", "virtual host"],
 )
-async def test_a_refusal_is_reported_at_once(rabbitmq: RabbitMQ, change: Callable[..., object]) -> None:
+async def test_a_refusal_is_reported_at_once(
+    rabbitmq: RabbitMQ, change: Callable[..., object], caplog: pytest.LogCaptureFixture
+) -> None:
     url = change(urlsplit(rabbitmq.url)).geturl()
     with pytest.raises(BrokerRefused, match="Check user") as caught:
         async with RabbitMQBroker(url):
             pytest.fail("nobody was let in")
     assert "hunter2" not in str(caught.value)
     assert str(urlsplit(url).password) not in str(caught.value)
+    assert "keep trying" not in caplog.text
 
 
 @pytest.mark.fault
@@ -285,6 +327,8 @@ async def test_credentials_are_never_shown(
             shown.append(str(caught.value))
         proxy.plug_in()
         await both_up(broker)
+    again = [record.levelname for record in caplog.records if record.getMessage().endswith("ing again")]
+    assert again[-2:] == ["WARNING", "WARNING"]  # as loud as what it ends
     shown += [f"{record.getMessage()} {record.exc_text}" for record in caplog.records]
     assert [line for line in shown if secret in line] == []
     loud = [record.getMessage() for record in caplog.records if record.levelno >= logging.INFO]
@@ -301,10 +345,14 @@ def test_a_url_that_leads_nowhere_is_refused_without_repeating_it(url: object) -
     assert "hunt" not in str(caught.value)
 
 
-@pytest.mark.parametrize("options", [{"heartbeat_seconds": 0}, {"publish_channels": 0}], ids=str)
-def test_numbers_that_make_no_sense_are_refused(options: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [{"heartbeat_seconds": 0}, {"publish_channels": 0}, {"connect_timeout": 0}, {"connect_timeout": "9"}],
+    ids=str,
+)
+def test_numbers_that_make_no_sense_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(InvalidSetting, match=next(iter(options))):
-        RabbitMQBroker("amqp://h/", **options)  # type: ignore[arg-type]
+        RabbitMQBroker("amqp://h/", **options)
 
 
 @pytest.mark.fault

@@ -17,6 +17,7 @@ from rabbitmq_server import RabbitMQ
 from relayna.consumer import TaskConsumer, TaskContext, TaskEnvelope
 from relayna.consumer.broker import Message
 from relayna.consumer.rabbitmq import RabbitMQBroker
+from relayna.consumer.rabbitmq.pace import RECONNECT_BACKOFF
 from relayna.errors import Disconnected
 from relayna.streams.recording.backoff import Backoff
 from relayna.topologies.declarations import Declarations, Queue
@@ -69,6 +70,10 @@ async def all_taken(broker: RabbitMQBroker, queue: str, count: int) -> list[int]
         await send(broker, queue, b"-1")
         assert (await settle_next(broker, deliveries)).message.body == b"-1"
     return sorted(taken)
+
+
+def test_nobody_stays_away_for_long_after_the_broker_is_back() -> None:
+    assert max(RECONNECT_BACKOFF.seconds(failures) for failures in range(1, 50)) <= 5
 
 
 async def test_a_publish_waits_for_a_broker_that_comes_back(
