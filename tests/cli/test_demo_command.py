@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from cli.command_line import environment, relayna
+from cli.command_line import environment, hear_interrupts, relayna
 from rabbitmq_server import RabbitMQ
 from servers import Servers
 
@@ -181,6 +181,7 @@ def test_it_serves_until_interrupted(servers: Servers) -> None:
         stderr=subprocess.PIPE,
         env=variables,
         text=True,
+        preexec_fn=hear_interrupts,  # noqa: PLW1509 - it only sets a flag of the child
     ) as process:
         assert process.stderr is not None
         try:

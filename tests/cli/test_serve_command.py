@@ -10,7 +10,7 @@ import sys
 
 import httpx2
 import pytest
-from cli.command_line import environment, relayna
+from cli.command_line import environment, hear_interrupts, relayna
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "relayna.example"])
@@ -35,6 +35,7 @@ def test_an_unreachable_store_is_told_at_start_and_answered_with_503() -> None:
         stderr=subprocess.PIPE,
         text=True,
         env=environment(),
+        preexec_fn=hear_interrupts,  # noqa: PLW1509 - it only sets a flag of the child
     ) as process:
         assert process.stderr is not None
         try:
