@@ -53,6 +53,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     host: str = "127.0.0.1"
     """Where `relayna serve` listens."""
     port: int = 8765
+    spool_directory: str | None = None
+    """Where events wait on the local disk while the store is away; without one they wait in memory."""
     redact_keys: tuple[str, ...] = ()
     """Words that mark keys of free-form maps whose values are hidden before they are stored."""
 

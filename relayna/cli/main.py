@@ -33,6 +33,7 @@ _COMMANDS: Final = {
     "config": "Show each effective setting and where it came from.",
     "demo": "Play all topologies, draw one failing run and serve the API.",
     "dlq": "List, show and replay the dead letters of a task.",
+    "drain": "Bring what dead processes left in a spool into the store.",
     "graph": "Draw what happened to a task.",
     "import": "Bring archives, and events from a program's log, into the store.",
     "reshard": "Bring all streams under a new prefix with another number of shards.",

@@ -39,7 +39,11 @@ def store_options(function: FunctionT) -> FunctionT:
         **options: Any,
     ) -> object:
         arguments = {"redis_url": redis_url, "prefix": prefix, "tenant": tenant}
-        arguments |= {name: options.pop(name) for name in ("host", "port", "amqp_url") if name in options}
+        arguments |= {
+            name: options.pop(name)
+            for name in ("host", "port", "amqp_url", "spool_directory")
+            if name in options
+        }
         effective: EffectiveSettings = load_settings(arguments, file=config_file)
         return function(effective=effective, **options)
 

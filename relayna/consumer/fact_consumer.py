@@ -24,7 +24,7 @@ from relayna.consumer.service import Service
 from relayna.errors import InvalidSetting, RecorderClosed, StoreError, StoreUnreachable
 from relayna.events import Event
 from relayna.ids import EventId
-from relayna.streams.sink import Durability, ObservationSink
+from relayna.streams.sink import KEPT, Durability, ObservationSink
 from relayna.topologies import declarations
 
 __all__ = ["FactConsumer"]
@@ -150,7 +150,7 @@ class FactConsumer(Service):
             return []
         durability = await self._durability()
         told = {event.envelope.event_id for _, event in held}
-        stored = told if durability is Durability.STORED else await self._stored_among(held)
+        stored = told if durability in KEPT else await self._stored_among(held)
         missing: list[_Told] = []
         for delivery, event in held:
             if event.envelope.event_id in stored:

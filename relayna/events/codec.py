@@ -31,6 +31,7 @@ __all__ = [
     "encode_event",
     "encode_frame",
     "encode_recorded",
+    "frame_events",
     "frame_task_id",
 ]
 
@@ -105,12 +106,8 @@ _unencodable: Final = (
     NotImplementedError,
 )
 _undecodable: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
-_bad_fields: Final = (
-    *_undecodable,
-    LookupError,
-    TypeError,
-    ValueError,
-)  # also what an upcaster stumbles over
+# What an upcaster stumbles over, too.
+_bad_fields: Final = (*_undecodable, LookupError, TypeError, ValueError)
 _LATEST_MILLISECONDS: Final = 253_402_300_799_999  # the end of the year 9999
 
 
@@ -181,6 +178,14 @@ def frame_task_id(payload: bytes) -> str | None:
         return _raw_frames.decode(payload).task_id
     except _undecodable:
         return None
+
+
+def frame_events(payload: bytes) -> list[bytes]:
+    """The bytes of each event, as `encode_event` made them; none when it is no frame."""
+    try:
+        return [bytes(raw) for raw in _raw_frames.decode(payload).events]
+    except _undecodable:
+        return []
 
 
 def encode_recorded(event: RecordedEvent) -> bytes:

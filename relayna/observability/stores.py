@@ -7,6 +7,7 @@ view shows, and its limits.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Final, Self, TypeAlias
 
@@ -42,6 +43,7 @@ from relayna.streams import (
 from relayna.streams.lifespan import tells_of
 from relayna.streams.log import DEFAULT_RETENTION_SECONDS, Append, NotAppended
 from relayna.streams.redis import RedisLog, RedisSource
+from relayna.streams.spool import Spool
 
 __all__ = [
     "ObservationStore", "PlainRecord", "RedisObservationStore", "RedisStatusStore", "StatusStore", "StreamView",
@@ -210,9 +212,14 @@ class RedisStatusStore(StatusStore):
         )
 
 
-def make_redis_observation_sink(store: RedisObservationStore, **options: Any) -> Recorder:
+def make_redis_observation_sink(
+    store: RedisObservationStore, *, spool_directory: Path | str | None = None, **options: Any
+) -> Recorder:
     """The sink that writes what this store shows: give it to consumers as `observation_sink`.
 
-    Takes the options of `Recorder`. Any: they are checked there.
+    With a `spool_directory` on a local disk, events wait there while the store is away. Takes the options
+    of `Recorder`. Any: they are checked there.
     """
+    if spool_directory is not None:
+        options["spool"] = Spool(spool_directory, clock=store.clock, counters=options.get("counters"))
     return Recorder(store.log, tenant=store.tenant, clock=store.clock, **options)

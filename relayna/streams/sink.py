@@ -8,12 +8,12 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
 from relayna.events import Event, RecordedEvent
 from relayna.ids import TaskId
 
-__all__ = ["Durability", "ObservationSink"]
+__all__ = ["KEPT", "Durability", "ObservationSink"]
 
 
 class Durability(enum.Enum):
@@ -21,10 +21,16 @@ class Durability(enum.Enum):
 
     STORED = "stored"
     """The store has acknowledged all of it."""
+    SPOOLED = "spooled"
+    """Some of it waits for the store on the local disk, which has confirmed it; the rest is stored."""
     PENDING = "pending"
     """The budget ran out; it is still held in memory and still being tried."""
     LOST = "lost"
     """Some of it was given up since the last promise; the loss is confessed in the stream."""
+
+
+KEPT: Final = frozenset({Durability.STORED, Durability.SPOOLED})
+"""All of it outlives this process, and the machine: whoever asked may go on."""
 
 
 class ObservationSink(Protocol):

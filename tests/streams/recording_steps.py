@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -25,6 +27,7 @@ __all__ = [
     "event_ids",
     "make_recorder",
     "said",
+    "segments_in",
     "sampled",
     "status",
 ]
@@ -107,6 +110,11 @@ def sampled(seq: int, *, task: str = "order", **envelope: Any) -> Event:
 def status(text: str, *, task: str = "order", **envelope: Any) -> Event:
     """A status, which must not be shed."""
     return said(StatusPublished(status=text), task=task, **{"event_id": f"{task}.{text}", **envelope})
+
+
+def segments_in(directory: Path) -> list[str]:
+    """What waits in a spool that others are draining meanwhile."""
+    return [name for _, _, names in os.walk(directory) for name in names if name.endswith(".segment")]
 
 
 async def event_ids(recorder: Recorder, task: str = "order") -> list[str]:

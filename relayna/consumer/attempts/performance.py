@@ -30,7 +30,7 @@ from relayna.events import Body, DeliveryRepeated, TaskMessageRejected
 from relayna.events.vocabulary import DEAD_LETTER_TYPES, RETRY_TYPES
 from relayna.ids import counted_event_id
 from relayna.projections.outcomes import outcome_of
-from relayna.streams.sink import Durability
+from relayna.streams.sink import KEPT
 
 __all__ = ["Performance", "release_after_error", "settle"]
 
@@ -137,7 +137,7 @@ class Performance(Struct, kw_only=True):
 
     async def _count_durability(self) -> None:
         durability = await self.ending.observer.durable()
-        if durability is not Durability.STORED:
+        if durability not in KEPT:
             self.ending.client.counters.increment(
                 "relayna_settled_before_durable_total", reason=durability.value
             )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import sys
 import threading
+from math import ceil
 from typing import Final
 
 from relayna.streams.recording.held import VITAL_TYPES, HeldEvent
@@ -57,6 +58,15 @@ class Buffer:
     def held_bytes(self) -> int:
         """Their encoded size."""
         return self._held_bytes
+
+    @property
+    def held_share(self) -> float:
+        """How much of the bounds is held; up to 2 by what a graph is wrong without."""
+        return max(self._held_events / self._max_events, self._held_bytes / self._max_bytes)
+
+    def room(self, share: float) -> tuple[int, int]:
+        """Events and bytes that would make up so much of the bounds; 1 at least."""
+        return max(ceil(self._max_events * share), 1), max(ceil(self._max_bytes * share), 1)
 
     @property
     def fresh_events(self) -> int:

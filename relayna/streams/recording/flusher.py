@@ -1,7 +1,7 @@
 """The one task that carries events from the buffer to the log, in batches, until it is told to end.
 
 Owns when to flush, and what to do when the store does not take what it is offered. Decides nothing about
-what is recorded; how a batch gets into the log is known to `offering.py`.
+what is recorded; how a batch gets into the log is known to `offering.py`, when it goes to disk to `spooling.py`.
 """
 
 from __future__ import annotations
@@ -21,22 +21,23 @@ from relayna.streams.outcomes import Outcome
 from relayna.streams.recording.alarm import Alarm
 from relayna.streams.recording.breaker import Breaker
 from relayna.streams.recording.buffer import Buffer
+from relayna.streams.recording.draining import Draining
 from relayna.streams.recording.flush_policy import FlushPolicy
-from relayna.streams.recording.lanes import Lanes, Settlement
+from relayna.streams.recording.lanes import HOPELESS_REFUSALS, Settlement
 from relayna.streams.recording.losses import Losses
-from relayna.streams.recording.offering import Offering
 from relayna.streams.recording.opening import Opening
 from relayna.streams.recording.outage import Outage
+from relayna.streams.recording.outlet import Outlet, Outlets
 from relayna.streams.recording.promises import Promises
-from relayna.streams.recording.retransmit_window import RetransmitWindow
-from relayna.streams.recording.settling import Settling
+from relayna.streams.recording.set_aside import SetAside
+from relayna.streams.recording.spooling import Spooling
+from relayna.streams.sink import Durability
+from relayna.streams.spool import Spool
 
 __all__ = ["Flusher"]
 
 _BATCH: Final = 8
 """A batch that has piled up is at most this many times the size at which a flush is due."""
-_HOPELESS_REFUSALS: Final = 2
-"""A task refused so often while others are not is not waited for; the first may be a passing trouble."""
 
 _logger = logging.getLogger("relayna.recorder")
 
@@ -55,29 +56,31 @@ class Flusher:
         clock: Clock,
         counters: Counters,
         policy: FlushPolicy,
+        spool: Spool | None = None,
     ) -> None:
         self._buffer = buffer
         self._losses = losses
         self._clock = clock
         self._policy = policy
-        self._lanes = Lanes(
-            frame_events=policy.flush_events,
-            frame_bytes=policy.flush_bytes,
-            refusal_limit=policy.refusal_limit,
-        )
-        window = RetransmitWindow(max_bytes=policy.window_bytes, max_seconds=policy.window_seconds)
-        self._offering = Offering(log, tenant=tenant, clock=clock, window=window)
-        self._settling = Settling(
-            buffer, losses, tenant=tenant, producer=producer, clock=clock, counters=counters
-        )
-        self._breaker, self._outage = Breaker(policy.backoff, clock), Outage()
+        self._breaker = Breaker(policy.backoff, clock)
+        self._outage = Outage() if spool is None else Outage(f"in memory and in the spool {spool.directory}")
         self._opening = Opening(log, self._breaker, self._outage)
         self._promises = Promises()
         self._due, self._end = Alarm(clock), Alarm(clock)
-        self._ending = self._asked = False
+        self._ending = self._asked = self._listening = False
         self._may_confess = True
-        self._rounds_aside = 0
-        self._bringing_back = False
+        outlets = Outlets(
+            log, buffer, losses,
+            tenant=tenant, producer=producer, clock=clock, counters=counters, policy=policy,
+        )  # fmt: skip
+        self._direct = outlets.direct
+        self._lanes, self._settling = outlets.direct.lanes, outlets.direct.settling
+        self._spooling = None if spool is None else Spooling(
+            spool, buffer, outlets.direct, Draining(outlets.for_drained),
+            tenant=tenant, clock=clock, backoff=policy.backoff,
+            is_store_away=self._is_store_away, changed=self._spool_changed,
+        )  # fmt: skip
+        self._set_aside = SetAside(self._outlets, self._breaker, clock, self._due)
         self._scope = anyio.CancelScope()  # its deadline comes with the end
         # A task of its own, not of a task group: several users enter the recorder from different
         # tasks and leave in any order, so none of them can be the group's host.
@@ -95,31 +98,38 @@ class Flusher:
     def wake(self) -> None:
         """Something is due. Callable from any thread."""
         self._due.ring()
+        if self._spooling is not None:
+            self._spooling.ring()
 
     def ask(self) -> None:
         """Flush without waiting for more."""
         self._asked = True
         self._due.ring()
 
-    async def flush(self, budget_seconds: float) -> bool:
-        """Flush at once; whether all that was recorded is stored or given up within the budget."""
+    async def flush(self, budget_seconds: float) -> Durability:
+        """Flush at once; where all that was recorded is, if it is stored, on disk or given up in time."""
         self._confess()
         if not self._buffer.held_events:
-            return True
+            return self._where_it_is()
         self.ask()
-        if budget_seconds <= 0 or self._breaker.is_open:
-            return False
+        spooling = self._spooling
+        is_hopeless = self._breaker.is_open and (spooling is None or spooling.is_failing)
+        if budget_seconds <= 0 or is_hopeless:
+            return Durability.PENDING
         promise = self._promises.make(self._buffer.recorded)
         with anyio.move_on_after(budget_seconds):
-            return await promise
-        return False
+            if spooling is not None:
+                await spooling.stand_in(promise, budget_seconds / 2)  # the disk needs some of it too
+            if await promise:
+                return self._where_it_is()
+        return Durability.PENDING
 
     async def end(self) -> None:
         """Flush until the deadline, give up the rest, close the log."""
         if not self._ending:
             self._ending = True
             self._breaker.hurry()
-            self._lanes.bring_back()
+            self._set_aside.bring_back()
             self._scope.deadline = anyio.current_time() + self._policy.close_deadline
             self._end.ring()
             self._due.ring()
@@ -130,21 +140,33 @@ class Flusher:
     async def _run(self) -> None:
         try:
             with self._scope:
-                if await self._opening.open(self._back_off):
-                    await self._carry()
+                async with anyio.create_task_group() as beside:
+                    if self._spooling is not None:
+                        beside.start_soon(self._spooling.run)
+                    if await self._opening.open(self._back_off):
+                        await self._carry()
+                    beside.cancel_scope.cancel()
         except Exception:
             # Told where operators look: recording must not fail those who record.
             _logger.exception("The recorder stopped flushing: a mistake in relayna, please report it")
         finally:
             self._opening.give_up()
             if self._opening.error is None:
-                self._settling.give_up_the_rest(self._lanes)
-                self._promises.settle(stored=self._buffer.taken, hopeful=self._buffer.taken)
+                await self._end_with_the_rest()
             await self._opening.close(self._policy.close_deadline)
+
+    async def _end_with_the_rest(self) -> None:
+        try:
+            if self._spooling is not None:
+                self._settling.confess()
+                await self._spooling.keep_the_rest(self._policy.close_deadline)
+        finally:
+            self._settling.give_up_the_rest(self._lanes)
+            self._promises.settle(stored=self._buffer.taken, hopeful=self._buffer.taken)
 
     async def _carry(self) -> None:
         async with anyio.create_task_group() as timers:
-            while not (self._ending and not self._buffer.held_events and not self._losses):
+            while not (self._ending and self._is_empty() and not self._losses):
                 if self._breaker.is_closed:
                     await self._until_due()
                 else:
@@ -153,6 +175,8 @@ class Flusher:
             timers.cancel_scope.cancel()
 
     async def _back_off(self) -> None:
+        if self._spooling is not None:
+            self._spooling.ring()
         seconds = self._breaker.pause()
         if self._ending:
             await self._clock.sleep(seconds)
@@ -160,6 +184,11 @@ class Flusher:
             await self._end.wait_at_most(seconds)
 
     async def _until_due(self) -> None:
+        self._listening = True
+        await self._listen()
+        self._listening = False
+
+    async def _listen(self) -> None:
         if self._is_due():
             return
         self._due.silence()
@@ -174,33 +203,43 @@ class Flusher:
     def _is_due(self) -> bool:
         return (
             self._asked
-            or self._lanes.any_ready
+            or any(outlet.lanes.any_ready for outlet in self._open_outlets())
             or (self._may_confess and bool(self._losses))
-            or (self._ending and (self._buffer.fresh_events > 0 or not self._buffer.held_events))
+            or (self._ending and (self._buffer.fresh_events > 0 or self._is_empty()))
         )
 
     async def _flush(self, timers: TaskGroup) -> None:
         self._asked = False
         self._confess()
         self._lanes.add(*self._buffer.take())
-        batch = self._lanes.next_batch(
+        self._watch()
+        for outlet in self._open_outlets():
+            await self._offer(outlet)
+        self._set_aside.bring_back_later(timers)
+        if self._spooling is not None:
+            self._spooling.ring()
+        self._settle_promises()
+
+    async def _offer(self, outlet: Outlet) -> None:
+        batch = outlet.lanes.next_batch(
             now_ms=self._clock.now() // 1000,
             max_events=self._policy.flush_events * _BATCH,
             max_bytes=self._policy.flush_bytes * _BATCH,
         )
-        if batch:
-            offered = await self._offering.offer(batch)
-            self._settle(self._lanes.settle(batch, offered.results))
-            if offered.was_acknowledged:
-                self._outage.ended()
-            for setback in offered.setbacks:
-                self._settling.put_back(setback, self._lanes)
-            self._bring_back_later(timers)
-        self._settle_promises()
+        if not batch:
+            return
+        offered = await outlet.offering.offer(batch)
+        self._settle(outlet, outlet.lanes.settle(batch, offered.results))
+        # What was not taken and went to the spool meanwhile waits there.
+        outlet.lanes.remove([frame for frame in batch if frame.is_spooled])
+        if offered.was_acknowledged:
+            self._outage.ended()
+        for setback in offered.setbacks:
+            outlet.settling.put_back(setback, self._lanes)
 
-    def _settle(self, settlement: Settlement) -> None:
-        self._settling.stored(settlement.stored)
-        self._settling.give_up(settlement.given_up, "refused")
+    def _settle(self, outlet: Outlet, settlement: Settlement) -> None:
+        outlet.settling.stored(settlement.stored)
+        outlet.settling.give_up(settlement.given_up, "refused")
         if settlement.failure is not None:
             self._store_failed(settlement.failure)
         elif settlement.stored:
@@ -208,32 +247,49 @@ class Flusher:
             self._may_confess = True
 
     def _store_failed(self, failure: NotAppended) -> None:
-        # What is not taken waits in the lanes, in order; this is where it could go elsewhere meanwhile.
+        # What is not taken waits in the lanes, in order; from there it may go to the spool.
         shut = failure.outcome is Outcome.PERMANENT
         self._breaker.failed(shut=shut)
         self._outage.began(failure.error, shut=shut)
-
-    def _bring_back_later(self, timers: TaskGroup) -> None:
-        if not self._lanes.any_aside:
-            self._rounds_aside = 0
-        elif not self._bringing_back:
-            self._bringing_back = True
-            self._rounds_aside += 1
-            timers.start_soon(self._bring_back, self._breaker.pause_after(self._rounds_aside))
-
-    async def _bring_back(self, seconds: float) -> None:
-        await self._clock.sleep(seconds)
-        self._bringing_back = False
-        self._lanes.bring_back()
-        self._due.ring()
 
     def _settle_promises(self) -> None:
         if self._promises:
             fresh = self._buffer.taken
             self._promises.settle(
                 stored=self._lanes.first_position(default=fresh),
-                hopeful=self._lanes.first_position(default=fresh, hopeless_refusals=_HOPELESS_REFUSALS),
+                hopeful=self._lanes.first_position(default=fresh, hopeless_refusals=HOPELESS_REFUSALS),
             )
+
+    def _outlets(self) -> list[Outlet]:
+        return [self._direct, *(self._spooling.draining.outlets if self._spooling is not None else ())]
+
+    def _open_outlets(self) -> list[Outlet]:
+        """Those by which frames may go to the log now: none may overtake what waits in the spool."""
+        is_shut = self._spooling is not None and not self._spooling.lets_pass
+        return self._outlets()[is_shut:]
+
+    def _is_store_away(self) -> bool:
+        return self._breaker.is_open or (self._ending and not self._breaker.is_closed)
+
+    def _is_empty(self) -> bool:
+        """Whether nothing is left to be done that the store could do now."""
+        drains = self._spooling is not None and self._spooling.has_spooled and self._breaker.is_closed
+        return not self._buffer.held_events and not drains
+
+    def _where_it_is(self) -> Durability:
+        has_spooled = self._spooling is not None and self._spooling.has_spooled
+        return Durability.SPOOLED if has_spooled else Durability.STORED
+
+    def _watch(self) -> None:
+        """While this task is busy, somebody else must see to it that what comes finds room."""
+        if self._spooling is not None:
+            self._spooling.watch(self._policy.flush_events, self._policy.flush_bytes)
+
+    def _spool_changed(self) -> None:
+        self._settle_promises()
+        if not self._listening:
+            self._watch()
+        self.ask()
 
     def _confess(self) -> None:
         if self._breaker.is_closed:  # else it would only queue up with the rest

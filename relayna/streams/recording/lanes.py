@@ -6,7 +6,8 @@ is told from the trouble of the store. Belongs to the flusher's task; waits for 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Final
 
 from msgspec import Struct, field
 
@@ -16,7 +17,10 @@ from relayna.streams.log import Appended, AppendResult, NotAppended, Tells
 from relayna.streams.outcomes import Outcome, Trouble
 from relayna.streams.recording.held import HeldEvent
 
-__all__ = ["Lanes", "PendingFrame", "Settlement"]
+__all__ = ["HOPELESS_REFUSALS", "Lanes", "PendingFrame", "Settlement", "Tally"]
+
+HOPELESS_REFUSALS: Final = 2
+"""A task refused so often while others are not is not waited for; the first may be a passing trouble."""
 
 
 class PendingFrame(Struct, eq=False):
@@ -34,14 +38,26 @@ class PendingFrame(Struct, eq=False):
     """It was offered and nobody knows whether it was taken: it must not be offered again unseen."""
     is_repeated: bool = False
     """It was stored before, and the store has lost it."""
+    is_under_way: bool = False
+    """It is being offered to the log."""
+    is_spooled: bool = False
+    """It was put into the spool while it was under way."""
+    is_held: bool = True
+    """The buffer counts its events; not those of frames that come from the spool."""
+    encoded: bytes | None = None
+    """The stream entry, when it comes from the spool."""
+    told: Tells | None = None
+    """What it says of its task, when it comes from the spool."""
 
     @property
     def tells(self) -> Tells | None:
         """What its events say of their task as a whole: the last that says anything."""
-        return next((event.tells for event in reversed(self.events) if event.tells is not None), None)
+        return next((event.tells for event in reversed(self.events) if event.tells is not None), self.told)
 
     def payload(self) -> bytes:
         """The stream entry."""
+        if self.encoded is not None:
+            return self.encoded
         data = [event.data for event in self.events]
         return encode_frame(self.task_id, self.topology_kind, self.first_append_ms, data)
 
@@ -53,6 +69,12 @@ class _Lane(Struct, eq=False):
     """How many frames the log had taken when it last refused this lane's first one."""
     refusals: int = 0
     """How often it was refused though the log took others."""
+
+
+class Tally(Struct):
+    """How many frames the log has taken."""
+
+    taken: int = 0
 
 
 class Settlement(Struct, frozen=True, kw_only=True):
@@ -67,13 +89,16 @@ class Settlement(Struct, frozen=True, kw_only=True):
 class Lanes:
     """Frames of each task in order; only the first of each is ever on its way."""
 
-    def __init__(self, *, frame_events: int, frame_bytes: int, refusal_limit: int) -> None:
+    def __init__(
+        self, *, frame_events: int, frame_bytes: int, refusal_limit: int, tally: Tally | None = None
+    ) -> None:
+        """What the log takes of others is evidence here too when they have the same `tally`."""
         self._frame_events = frame_events
         self._frame_bytes = frame_bytes
         self._refusal_limit = refusal_limit
         self._lanes: dict[TaskId, _Lane] = {}
         self._aside = 0
-        self._taken = 0
+        self._tally = tally or Tally()
 
     def __bool__(self) -> bool:
         return bool(self._lanes)
@@ -117,6 +142,7 @@ class Lanes:
             frame = lane.frames[0]
             if frame.first_append_ms is None:
                 frame.first_append_ms = now_ms
+            frame.is_under_way = True
             batch.append(frame)
             events, size = events + len(frame.events), size + frame.size
             if events >= max_events or size >= max_bytes:
@@ -129,7 +155,9 @@ class Lanes:
         A frame that failed stays the first of its lane. Its lane is set aside, unless it is the store
         that fails; it is given up, with all that waits behind it, when it was refused too often.
         """
-        before = self._taken
+        before = self._tally.taken
+        for frame in batch:
+            frame.is_under_way = False
         stored = [frame for frame, result in zip(batch, results, strict=True) if isinstance(result, Appended)]
         for frame in stored:
             self._appended(frame)
@@ -166,6 +194,38 @@ class Lanes:
             else:
                 lane.frames[:0] = repeated
 
+    def take_in(self, frames: Iterable[PendingFrame]) -> None:
+        """Put frames, in order within a task, at the end of their lanes."""
+        for frame in frames:
+            lane = self._lanes.get(frame.task_id)
+            if lane is None:
+                self._lanes[frame.task_id] = _Lane([frame])
+            else:
+                lane.frames.append(frame)
+
+    def to_spool(self, *, hopeless_refusals: int | None = None) -> list[PendingFrame]:
+        """All that is not in the spool yet; leaving out, when asked, lanes that were refused so often."""
+        return [
+            frame
+            for lane in self._lanes.values()
+            if hopeless_refusals is None or lane.refusals < hopeless_refusals
+            for frame in lane.frames
+            if not frame.is_spooled
+        ]
+
+    def remove(self, frames: Collection[PendingFrame]) -> list[PendingFrame]:
+        """These wait elsewhere now; those of them that were still here."""
+        gone = set(frames)
+        removed: list[PendingFrame] = []
+        for task_id in {frame.task_id for frame in gone} & self._lanes.keys():
+            lane = self._lanes[task_id]
+            removed += [frame for frame in lane.frames if frame in gone]
+            lane.frames = [frame for frame in lane.frames if frame not in gone]
+            if not lane.frames:
+                self._aside -= lane.aside
+                del self._lanes[task_id]
+        return removed
+
     def bring_back(self) -> None:
         """Offer again what was set aside."""
         for lane in self._lanes.values():
@@ -175,7 +235,7 @@ class Lanes:
     def first_position(self, *, default: int, hopeless_refusals: int | None = None) -> int:
         """The first position that is here; leaving out, when asked, lanes that were refused so often."""
         positions = [
-            lane.frames[0].position
+            next((frame.position for frame in lane.frames if not frame.is_spooled), default)
             for lane in self._lanes.values()
             if hopeless_refusals is None or lane.refusals < hopeless_refusals
         ]
@@ -184,7 +244,7 @@ class Lanes:
     def _appended(self, frame: PendingFrame) -> None:
         lane = self._lanes.pop(frame.task_id)
         del lane.frames[0]
-        self._taken += 1
+        self._tally.taken += 1
         if lane.frames:  # after the lanes of others
             self._lanes[frame.task_id] = _Lane(lane.frames)
 
@@ -195,8 +255,8 @@ class Lanes:
         # A refusal that does not say whose trouble it is speaks against a task only when the log has
         # taken something of another since it last refused this one.
         since = taken_before if lane.refused_at is None else lane.refused_at
-        lane.refusals += trouble is Trouble.TASK or self._taken > since
-        lane.refused_at = self._taken
+        lane.refusals += trouble is Trouble.TASK or self._tally.taken > since
+        lane.refused_at = self._tally.taken
 
     def _failure_of_the_store(self, failed: Sequence[NotAppended]) -> NotAppended | None:
         for result in failed:

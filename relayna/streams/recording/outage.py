@@ -13,7 +13,9 @@ _logger: Final = logging.getLogger("relayna.recorder")
 class Outage:
     """What is wrong with the store, as far as somebody was told."""
 
-    def __init__(self) -> None:
+    def __init__(self, goes_on: str = "in memory") -> None:
+        """`goes_on` says where recording does, meanwhile."""
+        self._goes_on = goes_on
         self._told: int | None = None
 
     def began(self, problem: object, *, shut: bool = False) -> None:
@@ -26,7 +28,7 @@ class Outage:
             return
         self._told = level
         remedy = " Nothing is stored until somebody mends that." if shut else ""
-        _logger.log(level, "%s%s Recording goes on in memory, and work goes on.", problem, remedy)
+        _logger.log(level, "%s%s Recording goes on %s, and work goes on.", problem, remedy, self._goes_on)
 
     def ended(self) -> None:
         """The store takes events; told only after an outage that was told."""

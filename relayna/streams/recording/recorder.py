@@ -32,6 +32,7 @@ from relayna.streams.recording.losses import Losses
 from relayna.streams.references import ending, parent_of, registration
 from relayna.streams.replay import replay
 from relayna.streams.sink import Durability
+from relayna.streams.spool import Spool
 
 __all__ = ["Recorder"]
 
@@ -49,6 +50,9 @@ class Recorder:
     closes an attempt are kept up to twice the bounds. What is shed is counted, and confessed by an
     `EventsLost` in its task's stream as soon as the log takes events again.
 
+    With a `spool`, what the store does not take waits on disk, and nothing is shed while there is room
+    for it. Give each recorder a spool of its own; its directory may be that of others.
+
     What was stored last, up to `window_bytes` and `window_seconds` of it, is kept and stored again when
     a fail-over of the store has lost it; what was lost and not kept is confessed too.
     """
@@ -57,6 +61,7 @@ class Recorder:
         self,
         log: Log,
         *,
+        spool: Spool | None = None,
         tenant: str = DEFAULT_TENANT,
         clock: Clock | None = None,
         mint: Mint | None = None,
@@ -75,7 +80,7 @@ class Recorder:
         close_deadline: float = 5.0,
     ) -> None:
         """Sizes are in events and encoded bytes, times in seconds. Raises `InvalidSetting` for a tenant."""
-        self._log = log
+        self._log, self._spool = log, spool
         self._tenant: Tenant = checked_tenant(tenant)
         self._clock = clock or SystemClock()
         self._mint = mint or RandomMint()
@@ -140,15 +145,16 @@ class Recorder:
     async def durable(self, *, budget_seconds: float = 0.25) -> Durability:
         """Flush at once and wait, at most for the budget, until all that was recorded so far is stored.
 
-        Does not wait while the store is known to be down. Raises `RecorderClosed`.
+        With a spool, until it is on disk when the store does not answer in half of the budget; without
+        one, does not wait while the store is known to be down. Raises `RecorderClosed`.
         """
         flusher = self._flusher
         if flusher is None or not self._users:
             raise RecorderClosed
-        stored = await flusher.flush(budget_seconds)
+        where = await flusher.flush(budget_seconds)
         if self._losses.take_news():
             return Durability.LOST
-        return Durability.STORED if stored else Durability.PENDING
+        return where
 
     async def read(self, task_id: TaskId) -> Sequence[RecordedEvent]:
         """What the task's stream holds, in the log's order, each event id once. Raises `StoreError`.
@@ -179,6 +185,7 @@ class Recorder:
                 clock=self._clock,
                 counters=self._counters,
                 policy=self._policy,
+                spool=self._spool,
             )
         self._users += 1
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from relayna.clock import Clock
@@ -16,7 +16,7 @@ from relayna.ids import Tenant
 from relayna.signals import Counters
 from relayna.streams.recording.buffer import Admission, Buffer
 from relayna.streams.recording.fail_over import Setback
-from relayna.streams.recording.held import SOURCES
+from relayna.streams.recording.held import SOURCES, HeldEvent
 from relayna.streams.recording.lanes import Lanes, PendingFrame
 from relayna.streams.recording.last_resort import write_last_resort
 from relayna.streams.recording.losses import Losses
@@ -50,16 +50,23 @@ class Settling:
         """The log has them."""
         sources: Counter[tuple[str, str]] = Counter()
         for frame in frames:
-            self._buffer.release(len(frame.events), frame.size)
+            self._let_go(frame)
             outcome = "stored_again" if frame.is_repeated else "stored"
-            sources.update((SOURCES[event.event_type], outcome) for event in frame.events)
-        for (source, outcome), count in sources.items():
-            self._counters.increment("relayna_records_total", count, source=source, outcome=outcome)
+            sources.update((_source(event), outcome) for event in frame.events)
+        self._count(sources)
+
+    def spooled(self, frames: Iterable[PendingFrame]) -> None:
+        """The disk has them; they are stored when they come back from there."""
+        sources: Counter[tuple[str, str]] = Counter()
+        for frame in frames:
+            self._let_go(frame)
+            sources.update((_source(event), "spooled") for event in frame.events)
+        self._count(sources)
 
     def give_up(self, frames: Iterable[PendingFrame], reason: str) -> None:
         """Nobody will try them any more: write each down, and have it confessed."""
         for frame in frames:
-            self._buffer.release(len(frame.events), frame.size)
+            self._let_go(frame)
             for event in frame.events:
                 self._losses.add(event, reason)
                 write_last_resort(event, reason, self._tenant)
@@ -68,6 +75,8 @@ class Settling:
         """The store has lost these: store again what is still here, and confess the rest."""
         lanes.put_back(setback.frames)
         repeated = sum(len(frame.events) for frame in setback.frames)
+        for frame in setback.frames:
+            frame.is_held = True
         self._buffer.hold_again(repeated, sum(frame.size for frame in setback.frames))
         for loss in setback.losses:
             self._losses.add_found(loss)
@@ -92,3 +101,16 @@ class Settling:
         lanes.add(*self._buffer.take())
         self.give_up(lanes, "closed")
         self._buffer.wake_at(1, 1)  # what comes now comes too late: the recorder says so
+
+    def _let_go(self, frame: PendingFrame) -> None:
+        if frame.is_held:
+            frame.is_held = False
+            self._buffer.release(len(frame.events), frame.size)
+
+    def _count(self, outcomes: Mapping[tuple[str, str], int]) -> None:
+        for (source, outcome), count in outcomes.items():
+            self._counters.increment("relayna_records_total", count, source=source, outcome=outcome)
+
+
+def _source(event: HeldEvent) -> str:
+    return SOURCES.get(event.event_type, "observation")  # what a newer version recorded came by the spool

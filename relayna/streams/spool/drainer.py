@@ -49,7 +49,11 @@ class Drainer:
 
     def oldest(self) -> SegmentFile | None:
         """The one to be drained next."""
-        return min(list(self._waiting.values()), key=lambda one: (one.begun_ms, one.path), default=None)
+        return min(list(self._waiting.values()), key=_age, default=None)
+
+    def all(self) -> list[SegmentFile]:
+        """All of them, in that order."""
+        return sorted(self._waiting.values(), key=_age)
 
     def adopt(self, own: ProducerFolder | None) -> None:
         """Take over what dead producers left."""
@@ -159,3 +163,7 @@ class Drainer:
 
     def _waits_in(self, folder: ProducerFolder) -> bool:
         return any(path.parent == folder.path for path in self._waiting)
+
+
+def _age(segment: SegmentFile) -> tuple[int, Path]:
+    return segment.begun_ms, segment.path

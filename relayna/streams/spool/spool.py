@@ -12,7 +12,7 @@ import logging
 import os
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, get_args
 
@@ -178,6 +178,16 @@ class Spool:
                 if batch is not None:
                     self._drainer.done(batch.token)
         return None
+
+    def waiting(self) -> Iterator[SpoolBatch]:
+        """All that dead producers left, oldest first; nothing is changed. Hands out one segment at a time."""
+        with self._lock:
+            self._drainer.adopt(self._writer.folder)
+            segments = self._drainer.all()
+        for segment in segments:
+            batch = self._drainer.read(segment)
+            if batch is not None:
+                yield batch
 
     def done(self, token: SpoolToken) -> None:
         """All of this batch is in the log, or given up: it is not needed any more."""

@@ -189,6 +189,16 @@ async def test_without_durability_it_is_settled_all_the_same_and_counted(answer:
         assert bench.broker.depth("work.dead_letters") == 1
 
 
+async def test_what_the_local_disk_has_is_durable() -> None:
+    async with NotingBench() as bench:
+        bench.noted.answer = Durability.SPOOLED
+        async with bench.working(consumer_of(bench)):
+            await bench.client.publish_task("plain")
+            await bench.settled()
+        assert bench.counters["relayna_settled_before_durable_total"] == 0
+        assert bench.notes.count(("settled", "ack")) == 1
+
+
 @pytest.mark.parametrize("task_id", ["plain", "spawn", "again", "retry", "dead"])
 async def test_without_a_sink_everything_works_and_no_cause_is_named(task_id: str) -> None:
     async with Bench(sink=lambda recorder: None) as bench:
