@@ -10,6 +10,7 @@ import gc
 import os
 import signal
 import socket
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter, perf_counter_ns
@@ -26,6 +27,7 @@ from relayna.events import Event, RecordedEvent
 from relayna.streams import Recorder
 from relayna.streams.embedded import EmbeddedServer
 from relayna.streams.redis.log import RedisLog
+from relayna.streams.spool.spool import Spool
 
 __all__ = ["OUTAGE"]
 
@@ -43,21 +45,27 @@ def _run(bench: Bench) -> Iterator[Figure]:
 
 def _dead(bench: Bench) -> Iterator[Figure]:
     messages = 1_000 if bench.quick else 3_000
-    up: list[float] = []
-    dead: list[float] = []
-    with _nobody_there() as url:
+    rates: dict[str, list[float]] = {"up": [], "dead, with a spool": [], "dead, without one": []}
+    with _nobody_there() as url, tempfile.TemporaryDirectory() as directory:
         for number in range(bench.rounds + 1):
-            working = Recorder(RedisLog(bench.store_url, prefix=bench.fresh_prefix()))
-            # Nothing is waited for at its end: that comes after the last task and is not measured.
-            in_vain = Recorder(RedisLog(url), close_deadline=0)
-            rates = [messages / anyio.run(_consume, messages, recorder) for recorder in (working, in_vain)]
-            if number:  # the first round warms up
-                up.append(rates[0])
-                dead.append(rates[1])
-    ratios = [without / beside for without, beside in zip(dead, up, strict=True)]
-    yield Figure(name="worker, store up", unit="tasks/s", samples=up)
-    yield Figure(name="worker, store dead from start to end", unit="tasks/s", samples=dead)
-    yield Figure(name="worker, dead beside up", unit="x", samples=ratios, target=OUTAGE_BESIDE_UP)
+            # Nothing is waited for at the end of the dead ones: that comes after the last task and is not measured.
+            recorders = {
+                "up": Recorder(RedisLog(bench.store_url, prefix=bench.fresh_prefix())),
+                "dead, with a spool": Recorder(
+                    RedisLog(url), spool=Spool(f"{directory}/{number}"), close_deadline=0
+                ),
+                "dead, without one": Recorder(RedisLog(url), close_deadline=0),
+            }
+            for name, recorder in recorders.items():
+                rate = messages / anyio.run(_consume, messages, recorder)
+                if number:  # the first round warms up
+                    rates[name].append(rate)
+    for name, samples in rates.items():
+        yield Figure(name=f"worker, store {name}", unit="tasks/s", samples=samples)
+        if name != "up":
+            ratios = [without / beside for without, beside in zip(samples, rates["up"], strict=True)]
+            target = OUTAGE_BESIDE_UP if "with a" in name else None
+            yield Figure(name=f"worker, {name}, beside up", unit="x", samples=ratios, target=target)
 
 
 @contextmanager

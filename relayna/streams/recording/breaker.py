@@ -29,6 +29,7 @@ class Breaker:
         self._failures = 0
         self._is_shut = False
         self._next_reconnect = 0.0
+        self._next_try = 0.0
 
     @property
     def is_closed(self) -> bool:
@@ -39,6 +40,10 @@ class Breaker:
     def is_open(self) -> bool:
         """Whether the store is known to be away."""
         return self._is_shut or self._failures >= _BREAKER_FAILURES
+
+    def is_hopeless_within(self, seconds: float) -> bool:
+        """Whether nobody needs to wait so long: the store is known to be away, or is not tried again by then."""
+        return self.is_open or (self._failures > 0 and self._next_try - self._clock.now() / 1e6 > seconds)
 
     def succeeded(self) -> None:
         """The store took something."""
@@ -60,10 +65,11 @@ class Breaker:
         # A clock that was set back must not hold us up for longer than the spacing itself.
         rest = min(self._next_reconnect - now, 2 * self._backoff.reconnect_seconds)
         pause = max(wanted, rest)
-        self._next_reconnect = now + pause + self._backoff.reconnect_pause()
+        self._next_try = now + pause
+        self._next_reconnect = self._next_try + self._backoff.reconnect_pause()
         return pause
 
     def hurry(self) -> None:
         """What was a long wait is now a quick last try."""
         self._failures, self._is_shut = min(self._failures, 1), False
-        self._next_reconnect = 0.0
+        self._next_reconnect = self._next_try = 0.0

@@ -113,13 +113,14 @@ class Flusher:
             return self._where_it_is()
         self.ask()
         spooling = self._spooling
-        is_hopeless = self._breaker.is_open and (spooling is None or spooling.is_failing)
-        if budget_seconds <= 0 or is_hopeless:
+        is_hopeless = self._breaker.is_hopeless_within(budget_seconds)
+        if budget_seconds <= 0 or (is_hopeless and (spooling is None or spooling.is_failing)):
             return Durability.PENDING
         promise = self._promises.make(self._buffer.recorded)
         with anyio.move_on_after(budget_seconds):
             if spooling is not None:
-                await spooling.stand_in(promise, budget_seconds / 2)  # the disk needs some of it too
+                # The disk needs some of it too.
+                await spooling.stand_in(promise, 0 if is_hopeless else budget_seconds / 2)
             if await promise:
                 return self._where_it_is()
         return Durability.PENDING

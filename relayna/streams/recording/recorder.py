@@ -7,9 +7,7 @@ who uses it. Never makes a caller of `record` wait or fail; how events get to th
 from __future__ import annotations
 
 import logging
-import os
-import weakref
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -19,6 +17,7 @@ from relayna.events import TERMINAL_STATUSES, ChildRegistered, Event, RecordedEv
 from relayna.ids import EventId, TaskId, Tenant
 from relayna.mint import Mint, RandomMint
 from relayna.signals import Counters, IgnoredCounters
+from relayna.streams.forking import after_fork
 from relayna.streams.keys import DEFAULT_TENANT, TaskAddress, checked_tenant
 from relayna.streams.log import Log
 from relayna.streams.recording.backoff import Backoff
@@ -95,7 +94,7 @@ class Recorder:
             window_bytes=window_bytes, window_seconds=window_seconds,
         )  # fmt: skip
         self._begin()
-        _after_fork(self._begin_in_child)
+        after_fork(self._begin_in_child)
 
     def _begin(self) -> None:
         self._producer = self._mint.producer()
@@ -242,14 +241,3 @@ class Recorder:
         self._losses.add(unreadable, "unreadable")
         if self._flusher is not None:
             self._flusher.ask()  # nothing else may come that would carry the confession
-
-
-def _after_fork(begin: Callable[[], None]) -> None:
-    method = weakref.WeakMethod(begin)
-
-    def begin_in_child() -> None:
-        if (still_there := method()) is not None:
-            still_there()
-
-    if hasattr(os, "register_at_fork"):  # not on Windows
-        os.register_at_fork(after_in_child=begin_in_child)

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import threading
-import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, get_args
 
@@ -21,6 +19,7 @@ from relayna.errors import InvalidSetting, SpoolError, SpoolFailed, SpoolFull
 from relayna.instants import Instant
 from relayna.mint import Mint, RandomMint
 from relayna.signals import Counters, IgnoredCounters
+from relayna.streams.forking import after_fork
 from relayna.streams.log import DEFAULT_RETENTION_SECONDS, Append
 from relayna.streams.spool.directory import SpoolDirectory
 from relayna.streams.spool.drainer import Drainer
@@ -85,7 +84,7 @@ class Spool:
             clock=self._clock,
         )
         self._begin()
-        _after_fork(self._begin_in_child)
+        after_fork(self._begin_in_child)
 
     def _begin(self) -> None:
         self._lock = threading.Lock()
@@ -229,14 +228,3 @@ class Spool:
         outcome = "full" if isinstance(error, SpoolFull) else "failed"
         self._counters.increment("relayna_spool_frames_total", frames, outcome=outcome)
         return error
-
-
-def _after_fork(begin: Callable[[], None]) -> None:
-    method = weakref.WeakMethod(begin)
-
-    def begin_in_child() -> None:
-        if (still_there := method()) is not None:
-            still_there()
-
-    if hasattr(os, "register_at_fork"):  # not on Windows
-        os.register_at_fork(after_in_child=begin_in_child)

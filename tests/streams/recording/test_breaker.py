@@ -71,3 +71,24 @@ def test_a_clock_that_is_set_back_holds_nobody_up() -> None:
     made.pause()
     clock.advance(-3_600)
     assert made.pause() <= 2.0
+
+
+def test_nobody_waits_for_a_try_that_comes_after_the_wait() -> None:
+    clock = FrozenClock()
+    made = breaker(clock)
+    assert not made.is_hopeless_within(0.25)
+    for _ in range(2):  # the first try again comes soon, the next is spaced
+        made.failed(shut=False)
+        clock.advance(pause := made.pause())
+    assert not made.is_open
+    assert not made.is_hopeless_within(0.25)  # it is due now
+    made.pause()
+    assert made.is_hopeless_within(0.25)
+    assert not made.is_hopeless_within(60)
+    clock.advance(pause + 60)
+    assert not made.is_hopeless_within(0.25)
+    made.succeeded()
+    made.failed(shut=False)
+    made.pause()
+    made.hurry()
+    assert not made.is_hopeless_within(0)
