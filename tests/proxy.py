@@ -1,4 +1,8 @@
-"""A TCP proxy before a real server that can swallow replies: requests are carried out and never answered."""
+"""A TCP proxy before a real server, with the faults of a network.
+
+It can swallow replies (requests are carried out and never answered), hold them up, fall silent with its connections
+open on both sides, and refuse whoever comes.
+"""
 
 from __future__ import annotations
 
@@ -19,22 +23,38 @@ class CuttingProxy:
         self.may_cut: Callable[[], bool] = lambda: False
         """Asked for each reply: whether it is dropped."""
         self.cuts = 0
+        self.delay_seconds = 0.0
+        """How long each reply is held up."""
+        self.refusing = False
+        """Whether whoever comes is turned away."""
         self.url = ""
+        self._speaking = anyio.Event()
+        self._speaking.set()
         self._target = (host, port)
 
     def lead_to(self, host: str, port: int) -> None:
         """From now on connections lead to another server."""
         self._target = (host, port)
 
+    def fall_silent(self) -> None:
+        """Let nothing through and close nothing: both sides believe that the other is there."""
+        self._speaking = anyio.Event()
+
+    def speak_again(self) -> None:
+        """Let all through, also what was held back."""
+        self._speaking.set()
+
     async def handle(self, client: SocketStream) -> None:
         """Serve one connection."""
         async with client:
+            if self.refusing:
+                return
             try:
                 server = await anyio.connect_tcp(*self._target)
             except OSError:  # nobody listens there: whoever came finds its connection closed
                 return
             async with server, anyio.create_task_group() as both:
-                both.start_soon(_forward, client, server, both.cancel_scope)
+                both.start_soon(self._forward_requests, client, server, both.cancel_scope)
                 both.start_soon(self._forward_replies, server, client, both.cancel_scope)
 
     async def _forward_replies(
@@ -45,9 +65,22 @@ class CuttingProxy:
                 if self.cutting or self.may_cut():
                     self.cuts += 1
                     break
+                await anyio.sleep(self.delay_seconds)
+                await self._speaking.wait()
                 await client.send(chunk)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
             pass  # the server was killed, or whoever asked has gone
+        scope.cancel()
+
+    async def _forward_requests(
+        self, client: SocketStream, server: SocketStream, scope: anyio.CancelScope
+    ) -> None:
+        try:
+            async for chunk in client:
+                await self._speaking.wait()
+                await server.send(chunk)
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+            pass  # the side that was cut
         scope.cancel()
 
 
@@ -61,12 +94,3 @@ async def cutting_proxy(host: str, port: int) -> AsyncIterator[CuttingProxy]:
             tasks.start_soon(listener.serve, proxy.handle)
             yield proxy
             tasks.cancel_scope.cancel()
-
-
-async def _forward(source: SocketStream, target: SocketStream, scope: anyio.CancelScope) -> None:
-    try:
-        async for chunk in source:
-            await target.send(chunk)
-    except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-        pass  # the side that was cut
-    scope.cancel()

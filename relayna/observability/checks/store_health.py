@@ -15,6 +15,7 @@ from relayna.clock import Clock, SystemClock
 from relayna.errors import StoreError
 from relayna.observability.checks.check import Check, CheckReport, CheckState
 from relayna.observability.checks.registry import judge
+from relayna.signals import Counters, IgnoredCounters
 from relayna.streams import Log
 from relayna.streams.log import DEFAULT_OPEN_RETENTION_SECONDS, DEFAULT_RETENTION_SECONDS
 from relayna.streams.redis.inspection import inspect_store
@@ -38,8 +39,11 @@ class StoreHealth:
         retention_seconds: int = DEFAULT_RETENTION_SECONDS,
         open_retention_seconds: int = DEFAULT_OPEN_RETENTION_SECONDS,
         clock: Clock | None = None,
+        counters: Counters | None = None,
     ) -> None:
+        """Counts `relayna_store_checks_total` by check and state, once for each time that the store was asked."""
         self._log = log
+        self._counters: Counters = counters or IgnoredCounters()
         self._retention_seconds = retention_seconds
         self._open_retention_seconds = open_retention_seconds
         self._clock = clock or SystemClock()
@@ -53,6 +57,10 @@ class StoreHealth:
         async with self._asking:
             if self.latest is None or self._age(self.latest) > _FRESH_SECONDS:
                 self.latest = CheckReport(checked_at=self._clock.now(), checks=await self._checks())
+                for check in self.latest.checks:
+                    self._counters.increment(
+                        "relayna_store_checks_total", check=check.name, state=check.state
+                    )
             return self.latest
 
     async def watch(self, *, every_seconds: float = 60.0) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 
 import anyio
 import pytest
@@ -89,3 +90,19 @@ async def test_a_real_store_is_looked_at_as_a_whole(store: StoreUnderTest) -> No
     assert states.pop("append_only_file") == "warning"
     assert set(states.values()) == {"ok"}
     assert len(states) == 10
+
+
+async def test_what_is_found_is_counted_once_for_each_asking() -> None:
+    clock, counted = FrozenClock(), Counter[str]()
+
+    class Counting:
+        def increment(self, name: str, by: int = 1, **labels: str) -> None:
+            counted[f"{name}{{{labels['check']},{labels['state']}}}"] += by
+
+    health = StoreHealth(MemoryLog(), clock=clock, counters=Counting())
+    await health.report()
+    await health.report()  # the same answer
+    assert counted == {"relayna_store_checks_total{store,ok}": 1}
+    clock.advance(6)
+    await health.report()
+    assert counted == {"relayna_store_checks_total{store,ok}": 2}
