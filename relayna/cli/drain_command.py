@@ -40,9 +40,10 @@ def command(*, dry_run: bool, effective: EffectiveSettings) -> int:
         f"{report.refused} were refused and stay in the spool, {report.damaged_bytes} bytes were damaged",
         err=True,
     )
+    _tell_unread(report)
     if report.problem is not None:
         click.echo(f"relayna: {report.problem}", err=True)
-    return 1 if report.refused else 0
+    return 1 if report.refused or report.unread else 0
 
 
 def _directory(settings: Settings) -> Path:
@@ -61,7 +62,13 @@ def _count(spool: Spool) -> int:
         f"{report.damaged_bytes} bytes are damaged",
         err=True,
     )
-    return 1 if report.segments else 0
+    _tell_unread(report)
+    return 1 if report.segments or report.unread else 0
+
+
+def _tell_unread(report: SpoolReport) -> None:
+    if report.unread:
+        click.echo(f"relayna: {report.unread} segments cannot be read, and lie there still", err=True)
 
 
 async def _drain(settings: Settings, directory: Path) -> SpoolReport:

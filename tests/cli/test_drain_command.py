@@ -91,3 +91,16 @@ def test_a_directory_must_be_named() -> None:
     run = relayna("drain")
     assert run.returncode == 2
     assert b"RELAYNA_SPOOL_DIRECTORY" in run.stderr
+
+
+def test_what_cannot_be_read_is_left_and_told(any_store: StoreUnderTest, tmp_path: Path) -> None:
+    leave(tmp_path, "begun")
+    leave(tmp_path, "completed")
+    unread = min(tmp_path.glob("*/*.segment"))
+    unread.unlink()
+    unread.symlink_to(unread.name)  # not even root can open it
+    told = b"relayna: 1 segments cannot be read, and lie there still\n"
+    for options in (("--dry-run",), ()):
+        run = relayna("drain", *options, *place(any_store, tmp_path))
+        assert (run.returncode, told in run.stderr) == (1, True), run.stderr
+    assert b"1 frames of 1 segments are in the store" in run.stderr

@@ -31,6 +31,8 @@ class SpoolReport(Struct):
     refused: int = 0
     """Frames that the log does not take; they are in the spool again."""
     damaged_bytes: int = 0
+    unread: int = 0
+    """Segments that could not be read, and lie there still."""
     problem: SpoolError | None = None
     """Why what was refused could not be put back, and stays in its segment."""
 
@@ -42,6 +44,7 @@ def count_spool(spool: Spool) -> SpoolReport:
         report.segments += 1
         report.frames += len(batch.appends)
         report.damaged_bytes += batch.damaged_bytes
+    report.unread = spool.unread_segments
     return report
 
 
@@ -66,6 +69,7 @@ async def drain_spool(spool: Spool, log: Log) -> SpoolReport:
                 break
             put_back |= set(refused)
         await anyio.to_thread.run_sync(spool.done, batch.token)
+    report.unread = spool.unread_segments
     return report
 
 

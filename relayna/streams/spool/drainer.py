@@ -36,6 +36,8 @@ class Drainer:
         self._damaged: set[Path] = set()
         self._adopted: list[ProducerFolder] = []
         self._passed_over: set[Path] = set()  # what this process can do nothing more about
+        self.unread: set[Path] = set()
+        """Segments that could not be read, and lie there still."""
 
     @property
     def held_bytes(self) -> int:
@@ -90,6 +92,7 @@ class Drainer:
             data = segment.path.read_bytes()
         except OSError as error:
             _logger.error("A segment of the spool cannot be read and is passed over: %s", error)
+            self.unread.add(segment.path)
             return None
         found = scan(data, salt=segment.salt)
         if found.version != FORMAT_VERSION:
@@ -98,6 +101,7 @@ class Drainer:
                 segment.path,
                 found.version,
             )
+            self.unread.add(segment.path)
             return None
         decoded = [(payload, decode_append(payload)) for payload in found.payloads]
         appends: list[Append] = [append for _, append in decoded if append is not None]

@@ -121,6 +121,11 @@ class Spool:
         return self._drainer.held_bytes + self._writer.held_bytes
 
     @property
+    def unread_segments(self) -> int:
+        """How many this process could not read so far; they lie there still."""
+        return len(self._drainer.unread)
+
+    @property
     def oldest(self) -> Instant | None:
         """Since when the oldest of it may be waiting; nothing when nothing waits."""
         segment = self._drainer.oldest()
