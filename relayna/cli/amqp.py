@@ -21,16 +21,17 @@ _TALKERS: Final = ("aio_pika", "aiormq", "relayna.broker")
 
 @contextmanager
 def connecting_quietly() -> Iterator[None]:
-    """Log no try meanwhile: a worker's log wants each, and whoever waits for a command wants the last one's error."""
+    """Log no try meanwhile: a worker's log wants each, and whoever waits for a command wants the last one's error.
+
+    After an error the quiet stays: what the other connection still has to say comes when the command has spoken.
+    """
     loggers = [logging.getLogger(name) for name in _TALKERS]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
 
 
 @contextmanager
