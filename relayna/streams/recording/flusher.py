@@ -270,7 +270,8 @@ class Flusher:
         return self._outlets()[is_shut:]
 
     def _is_store_away(self) -> bool:
-        return self._breaker.is_open or (self._ending and not self._breaker.is_closed)
+        is_failing = not self._breaker.is_closed
+        return self._breaker.is_open or (is_failing and (self._ending or not self._opening.is_open))
 
     def _is_empty(self) -> bool:
         """Whether nothing is left to be done that the store could do now."""

@@ -31,7 +31,8 @@ class Opening:
         self._log = log
         self._breaker = breaker
         self._outage = outage
-        self._is_open = False
+        self.is_open = False
+        """Whether it is open now."""
         self._tried = asyncio.Event()
         self.error: Exception | None = None
         """What opening it raised that belongs to whoever enters."""
@@ -65,7 +66,7 @@ class Opening:
             else:
                 self._breaker.succeeded()
                 self._outage.ended()
-                self._is_open = True
+                self.is_open = True
                 self._tried.set()
                 return True
             self._tried.set()
@@ -73,7 +74,7 @@ class Opening:
 
     async def close(self, deadline_seconds: float) -> None:
         """Close it, when it is open."""
-        if not self._is_open:
+        if not self.is_open:
             return
         with anyio.move_on_after(deadline_seconds, shield=True):
             try:

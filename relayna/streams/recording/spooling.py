@@ -112,8 +112,9 @@ class Spooling:
 
     async def stand_in(self, promise: asyncio.Future[bool], seconds: float) -> None:
         """Leave the log so long to keep a promise, while it may; then have all that is pending written."""
-        with anyio.move_on_after(0 if self.is_active else seconds):
-            await asyncio.wait([promise])
+        if not self.is_active:
+            with anyio.move_on_after(seconds):
+                await asyncio.wait([promise])
         if not promise.done():
             self._is_awaited = True
             self._bell.ring()

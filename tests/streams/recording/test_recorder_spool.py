@@ -23,6 +23,7 @@ from relayna.errors import StoreUnreachable
 from relayna.events import EventsLost, TaskMessageAcked
 from relayna.ids import TaskId, Tenant
 from relayna.streams.keys import TaskAddress
+from relayna.streams.recording.backoff import Backoff
 from relayna.streams.recording.recorder import Recorder
 from relayna.streams.replay import replay
 from relayna.streams.sink import Durability
@@ -117,6 +118,16 @@ async def test_a_log_that_never_opens_costs_nothing(tmp_path: Path, caplog: pyte
         await until(lambda: not segments_in(tmp_path))
     assert await seqs(log) == [0, 1]
     assert "event_not_stored" not in caplog.text
+
+
+async def test_nobody_waits_for_a_log_that_did_not_open_when_there_is_a_disk(tmp_path: Path) -> None:
+    dead = FaultyLog()
+    dead.opening_errors = [StoreUnreachable("memory", "down")] * 1_000_000
+    never_again = Backoff(draw=lambda: 1.0, first_seconds=60, reconnect_seconds=0)
+    async with spooled_recorder(dead, tmp_path, backoff=never_again, close_deadline=0.05) as recorder:
+        recorder.record(sampled(0))
+        with anyio.fail_after(20):
+            assert await recorder.durable(budget_seconds=600) is Durability.SPOOLED
 
 
 async def test_what_is_held_at_the_end_goes_to_disk_and_not_to_the_programs_log(
