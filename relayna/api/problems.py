@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import wraps
 from typing import Final
 
 import msgspec
@@ -18,9 +17,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from relayna.api.responses import make_response
-from relayna.errors import ExecutionNotFound, InvalidQuery, LogNotOpen, StoreError, StoreRefused
+from relayna.errors import ExecutionNotFound, InvalidQuery, LogNotOpen, RelaynaError, StoreError, StoreRefused
 
-__all__ = ["Problem", "answer_error", "answers_problems", "not_acceptable", "problem_of", "problem_response"]
+__all__ = [
+    "NotAllowed", "NotAuthenticated", "Problem", "answer_error", "answers_problems", "not_acceptable", "problem_of",
+    "problem_response",
+]  # fmt: skip
 
 _logger = logging.getLogger("relayna.api")
 
@@ -29,6 +31,8 @@ _RETRY_AFTER_SECONDS: Final = 5
 
 # Beside `about:blank` the title is the status's own phrase (RFC 9457, section 4.2.1).
 _TITLES: Final = {
+    401: "Unauthorized",
+    403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
     406: "Not Acceptable",
@@ -36,6 +40,22 @@ _TITLES: Final = {
     500: "Internal Server Error",
     503: "Service Unavailable",
 }
+
+
+class NotAuthenticated(RelaynaError):
+    """Nobody knows who asks."""
+
+    def __init__(self) -> None:
+        super().__init__("The request carries no token that is known here. Send Authorization: Bearer TOKEN.")
+
+
+class NotAllowed(RelaynaError):
+    """`caller` lacks the `scope` for this."""
+
+    def __init__(self, caller: str, scope: str) -> None:
+        self.caller = caller
+        self.scope = scope
+        super().__init__(f"{caller!r} lacks the scope {scope!r}. Ask whoever runs the service for it.")
 
 
 class Problem(Struct, frozen=True, kw_only=True):
@@ -62,6 +82,12 @@ def problem_of(error: Exception) -> Problem:
         case InvalidQuery():
             hint = "Correct it and ask again; percent-encode all but letters and digits."
             return _problem(422, "invalid_query", f"{error}.", hint)
+        case NotAuthenticated():
+            hint = "Send a token, as in Authorization: Bearer TOKEN."
+            return _problem(401, "not_authenticated", "There is no token that is known here.", hint)
+        case NotAllowed():
+            hint = "Use a token that has the scope, or ask whoever runs the service for one."
+            return _problem(403, "not_allowed", f"The token lacks the scope {error.scope!r}.", hint)
         case StoreError():
             return _store_problem(error)
         case HTTPException(status_code=404 | 405):
@@ -105,6 +131,8 @@ async def answer_error(request: Request, error: Exception) -> Response:
     elif problem.status == 503:
         _logger.warning("%s %r was answered with 503: %s", request.method, request.url.path, error)
     headers = error.headers if isinstance(error, HTTPException) else None
+    if problem.status == 401:
+        headers = {"WWW-Authenticate": "Bearer"}
     return problem_response(problem, headers=headers)
 
 
@@ -113,7 +141,6 @@ def answers_problems(
 ) -> Callable[[Request], Awaitable[Response]]:
     """The endpoint, answering for its own errors: in an app that is not ours nobody else does it so."""
 
-    @wraps(endpoint)
     async def answer(request: Request) -> Response:
         try:
             return await endpoint(request)

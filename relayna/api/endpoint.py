@@ -1,0 +1,93 @@
+"""An endpoint is a value: a path, what may be asked, what is answered, and who may ask.
+
+Owns the shape, and the way from a table of endpoints to routes. The OpenAPI document is made from the same
+table. Answers nothing itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct, field
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, Router
+
+from relayna.api.access import Access, OpenAccess
+from relayna.api.caller import Caller, Scope
+from relayna.api.problems import NotAllowed, answers_problems
+from relayna.api.query import QueryParameters
+
+__all__ = ["ApiRequest", "Endpoint", "Parameter", "routes_of", "unredirected"]
+
+
+class ApiRequest(Struct, frozen=True):
+    """A request, and who makes it."""
+
+    http: Request
+    caller: Caller
+    query: QueryParameters
+
+
+Answer: TypeAlias = Callable[[ApiRequest], Awaitable[Response]]
+
+
+class Parameter(Struct, frozen=True, kw_only=True):
+    """Something that may be given in the path or the query string."""
+
+    name: str
+    about: str
+    """One sentence, for the OpenAPI document."""
+    of: Literal["path", "query"] = "query"
+    schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})  # Any: JSON Schema
+    required: bool = False
+
+
+class Endpoint(Struct, frozen=True, kw_only=True):
+    """One method at one path."""
+
+    path: str
+    """As Starlette spells it, with `{name:path}` for ids that may hold slashes."""
+    name: str
+    """Of the route, and the operation's id in OpenAPI."""
+    summary: str
+    answer: Answer
+    method: Literal["GET", "POST"] = "GET"
+    scope: Scope | None = "read"
+    """What a caller needs; None for everybody, known or not."""
+    parameters: tuple[Parameter, ...] = ()
+    takes: type | None = None
+    """The Struct that the JSON body is."""
+    returns: Mapping[str, type | None] = field(default_factory=dict)
+    """By media type, the Struct that the body is; None where it is text or a stream."""
+    problems: tuple[int, ...] = (422, 503)
+    """Statuses of the problems that it may answer with, beside those of every endpoint."""
+
+
+def routes_of(endpoints: Iterable[Endpoint], access: Access | None = None) -> list[Route]:
+    """Routes in the order given. Each answers for its own errors, as `application/problem+json`."""
+    access = access or OpenAccess()
+    return [
+        Route(
+            endpoint.path,
+            answers_problems(partial(_answer, endpoint, access)),
+            methods=[endpoint.method],
+            name=endpoint.name,
+        )
+        for endpoint in endpoints
+    ]
+
+
+def unredirected(routes: Iterable[Route]) -> Router:
+    """A router of these."""
+    # A redirect would be spelled with the decoded path, and lead elsewhere.
+    return Router(list(routes), redirect_slashes=False)
+
+
+async def _answer(endpoint: Endpoint, access: Access, request: Request) -> Response:
+    caller = access.caller_of(request)
+    if endpoint.scope is not None and endpoint.scope not in caller.scopes:
+        raise NotAllowed(caller.name, endpoint.scope)
+    return await endpoint.answer(ApiRequest(request, caller, QueryParameters.of(request)))
