@@ -8,42 +8,70 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Literal
 
 import anyio
 import msgspec
-from starlette.requests import Request
+from msgspec import Struct
 from starlette.responses import Response
-from starlette.routing import Route
 
+from relayna.api.endpoint import ApiRequest, Endpoint
 from relayna.api.responses import JSON, make_response
 from relayna.instants import format_instant
 from relayna.observability.checks import StoreHealth
+from relayna.observability.checks.check import Check
 
-__all__ = ["livez_route", "readyz_route", "watching"]
-
-
-def livez_route() -> Route:
-    """The route `/livez`, which always answers `{"status":"ok"}`."""
-    return Route("/livez", _livez, name="livez")
+__all__ = ["Liveness", "Readiness", "health_endpoints", "watching"]
 
 
-def readyz_route(health: StoreHealth) -> Route:
-    """The route `/readyz`: every check, and 503 when one has failed. Warnings are ready."""
+class Liveness(Struct, frozen=True):
+    """The process answers."""
 
-    async def readyz(request: Request) -> Response:
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(Struct, frozen=True):
+    """Every check, and whether all that must hold do."""
+
+    status: Literal["ready", "not_ready"]
+    checked_at: str
+    checks: list[Check]
+
+
+def health_endpoints(health: StoreHealth) -> tuple[Endpoint, ...]:
+    """`/livez`, which depends on nothing, and `/readyz`, which answers 503 when a check has failed."""
+
+    async def readyz(request: ApiRequest) -> Response:
         report = await health.report()
         ready = report.state != "failed"
-        answer = {
-            "status": "ready" if ready else "not_ready",
-            "checked_at": format_instant(report.checked_at),
-            "checks": report.checks,
-        }
+        answer = Readiness(
+            "ready" if ready else "not_ready", format_instant(report.checked_at), list(report.checks)
+        )
         headers = {} if ready else {"Retry-After": "5"}
         return make_response(
             msgspec.json.encode(answer), media_type=JSON, status=200 if ready else 503, headers=headers
         )
 
-    return Route("/readyz", readyz, name="readyz")
+    return (
+        Endpoint(
+            path="/livez",
+            name="livez",
+            summary="Whether this process answers.",
+            answer=_livez,
+            scope=None,
+            returns={JSON: Liveness},
+            problems=(),
+        ),
+        Endpoint(
+            path="/readyz",
+            name="readyz",
+            summary="Whether what it answers from is as it should be. Warnings are ready.",
+            answer=readyz,
+            scope=None,
+            returns={JSON: Readiness},
+            problems=(),
+        ),
+    )
 
 
 @asynccontextmanager
@@ -55,5 +83,5 @@ async def watching(health: StoreHealth) -> AsyncIterator[None]:
         tasks.cancel_scope.cancel()
 
 
-async def _livez(request: Request) -> Response:
-    return make_response(b'{"status":"ok"}', media_type=JSON)
+async def _livez(request: ApiRequest) -> Response:
+    return make_response(msgspec.json.encode(Liveness()), media_type=JSON)

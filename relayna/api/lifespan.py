@@ -1,59 +1,98 @@
-"""Keeps a log open for as long as an app is up.
+"""A lifespan for a host's own app: the runtime is open while the app is up.
 
-Owns that a store which does not answer is no reason not to start. Serves nothing.
+Owns how the runtime is found again from the app. What it is made of is in `runtime.py`.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Final
 
-import anyio
+from relayna.api.runtime import RelaynaRuntime
+from relayna.errors import ConfigurationError
+from relayna.observability.stores import DEFAULT_HISTORY_MAXLEN
+from relayna.streams import DEFAULT_PREFIX, DEFAULT_SHARD_COUNT, DEFAULT_TENANT
+from relayna.streams.log import DEFAULT_RETENTION_SECONDS
+from relayna.streams.redis import RedisLog, RedisSource
+from relayna.topologies import Topology
 
-from relayna.clock import Clock, SystemClock
-from relayna.errors import ConfigurationError, StoreError
-from relayna.streams import Backoff, Log
+__all__ = ["NoRuntime", "RelaynaLifespan", "create_relayna_lifespan", "get_relayna_runtime"]
 
-__all__ = ["open_log"]
-
-_logger = logging.getLogger("relayna.api")
+_STATE: Final = "relayna"
+_OBSERVATIONS_TTL_SECONDS: Final = 86_400
 
 
-@asynccontextmanager
-async def open_log(
-    log: Log, *, backoff: Backoff | None = None, clock: Clock | None = None
-) -> AsyncIterator[None]:
-    """Open the log, and close it at the end. A store that does not answer is tried again in the background.
+class NoRuntime(ConfigurationError):
+    """This app has no runtime of relayna."""
 
-    Raises what else opening it raises, such as `ShardCountMismatch`.
-    """
-    async with AsyncExitStack() as opened:
-        unanswered = await _try_to_open(log, opened)
-        async with anyio.create_task_group() as tasks:
-            if unanswered is not None:
-                _logger.warning("The log is not open yet, and requests get 503: %s", unanswered)
-                tasks.start_soon(_open_later, log, opened, backoff or Backoff(), clock or SystemClock())
+    def __init__(self) -> None:
+        super().__init__(
+            "This app has no relayna lifespan. Make it with lifespan=create_relayna_lifespan(…), or, inside a "
+            "lifespan of your own, enter that one and keep the lifespan itself: it has .runtime."
+        )
+
+
+class RelaynaLifespan:
+    """What an app takes as its `lifespan`; `runtime` is there before the app is up."""
+
+    def __init__(self, runtime: RelaynaRuntime) -> None:
+        self.runtime = runtime
+
+    def __call__(self, app: Any) -> AbstractAsyncContextManager[None]:  # Any: an ASGI application
+        """Keep the runtime open while the app is up, and leave it where `get_relayna_runtime` looks."""
+        return self._open(app)
+
+    @asynccontextmanager
+    async def _open(self, app: Any) -> AsyncIterator[None]:  # Any: an ASGI application
+        state = getattr(app, "state", None)
+        if state is not None:
+            setattr(state, _STATE, self.runtime)
+        async with self.runtime:
             yield
-            tasks.cancel_scope.cancel()
 
 
-async def _try_to_open(log: Log, opened: AsyncExitStack) -> StoreError | None:
-    try:
-        await opened.enter_async_context(log)
-    except StoreError as error:
-        return error
-    return None
+def create_relayna_lifespan(
+    *,
+    redis_url: RedisSource,
+    topology: Topology | None = None,
+    observation_store_prefix: str = DEFAULT_PREFIX,
+    observation_store_ttl_seconds: int = _OBSERVATIONS_TTL_SECONDS,
+    observation_history_maxlen: int = DEFAULT_HISTORY_MAXLEN,
+    tenant: str = DEFAULT_TENANT,
+    shard_count: int = DEFAULT_SHARD_COUNT,
+    retention_seconds: int = DEFAULT_RETENTION_SECONDS,
+) -> RelaynaLifespan:
+    """A lifespan for a Starlette or FastAPI app: `FastAPI(lifespan=create_relayna_lifespan(redis_url=…))`.
+
+    `observation_store_prefix` is the first part of every key, as workers have it; `observation_store_ttl_seconds`
+    and `observation_history_maxlen` bound what the observation store shows. Connects to nothing before the app
+    starts. Raises `InvalidSetting`.
+    """
+    log = RedisLog(
+        redis_url,
+        prefix=observation_store_prefix,
+        shard_count=shard_count,
+        retention_seconds=retention_seconds,
+    )
+    return RelaynaLifespan(
+        RelaynaRuntime(
+            log=log,
+            tenant=tenant,
+            topology=topology,
+            retention_seconds=retention_seconds,
+            observation_ttl_seconds=observation_store_ttl_seconds,
+            observation_history_maxlen=observation_history_maxlen,
+        )
+    )
 
 
-async def _open_later(log: Log, opened: AsyncExitStack, backoff: Backoff, clock: Clock) -> None:
-    failures = 1
-    try:
-        await clock.sleep(backoff.seconds(failures))
-        while await _try_to_open(log, opened) is not None:
-            failures += 1
-            await clock.sleep(backoff.seconds(failures))
-    except ConfigurationError as error:  # it will not mend itself, and the app still lives
-        _logger.error("The log cannot be opened, and requests get 503: %s", error)
-    else:
-        _logger.info("The log is open after %d tries", failures + 1)
+def get_relayna_runtime(app: Any) -> RelaynaRuntime:  # Any: an ASGI application
+    """The runtime of an app with such a lifespan, also before it is up. Raises `NoRuntime`."""
+    runtime = getattr(getattr(app, "state", None), _STATE, None)
+    if isinstance(runtime, RelaynaRuntime):
+        return runtime
+    lifespan = getattr(getattr(app, "router", None), "lifespan_context", None)
+    if isinstance(lifespan, RelaynaLifespan):
+        return lifespan.runtime
+    raise NoRuntime

@@ -87,7 +87,7 @@ async def _demo(settings: Settings, venue: Venue, once: bool, as_json: bool, kee
             else:
                 _show(graphs)
             if not once:
-                await _serve(settings, tenant, log, service)
+                await _serve(settings, tenant, log)
 
 
 @asynccontextmanager
@@ -118,8 +118,8 @@ def _show(graphs: dict[str, ExecutionGraph]) -> None:
             out.print(f"  {task_id:<14}  {story}", soft_wrap=True)
 
 
-async def _serve(settings: Settings, tenant: Tenant, log: RedisLog, service: ExecutionGraphService) -> None:
-    from relayna.api.app import create_app
+async def _serve(settings: Settings, tenant: Tenant, log: RedisLog) -> None:
+    from relayna.api import RelaynaRuntime, create_app
 
     listener = listening_socket(settings.host, settings.port, or_any_port=True)
     host, port = listener.getsockname()[:2]
@@ -131,4 +131,5 @@ async def _serve(settings: Settings, tenant: Tenant, log: RedisLog, service: Exe
         "Ctrl-C ends it.",
         err=True,
     )
-    await serve_app(create_app(execution_graph_service=service, log=log), listener)
+    runtime = RelaynaRuntime(log=log, tenant=tenant, retention_seconds=_RETENTION_SECONDS)
+    await serve_app(create_app(runtime), listener)

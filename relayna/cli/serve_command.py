@@ -7,14 +7,11 @@ import socket
 import anyio
 import click
 
-from relayna.api.app import create_app
+from relayna.api import RelaynaRuntime, create_app
 from relayna.cli.options import required_redis_url, store_options
 from relayna.cli.serving import listening_socket, serve_app
 from relayna.errors import StoreError
-from relayna.observability.checks import StoreHealth
-from relayna.observability.graph_service import ExecutionGraphService
 from relayna.settings import EffectiveSettings, Settings
-from relayna.streams import checked_tenant
 from relayna.streams.redis import RedisLog
 
 __all__ = ["command"]
@@ -35,18 +32,16 @@ def command(*, effective: EffectiveSettings) -> int:
 
 async def _serve(settings: Settings, url: str, listener: socket.socket) -> None:
     log = RedisLog(url, prefix=settings.prefix, shard_count=settings.shard_count)
-    service = ExecutionGraphService(
-        log=log, tenant=checked_tenant(settings.tenant), retention_seconds=settings.retention_seconds
-    )
     host, port = listener.getsockname()[:2]
     click.echo(f"relayna listens on http://{host}:{port} and reads {log.url}", err=True)
     await _say_whether_it_answers(log)
-    health = StoreHealth(
-        log,
+    runtime = RelaynaRuntime(
+        log=log,
+        tenant=settings.tenant,
         retention_seconds=settings.retention_seconds,
         open_retention_seconds=settings.open_retention_seconds,
     )
-    await serve_app(create_app(execution_graph_service=service, log=log, health=health), listener)
+    await serve_app(create_app(runtime), listener)
 
 
 async def _say_whether_it_answers(log: RedisLog) -> None:

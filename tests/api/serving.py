@@ -12,11 +12,11 @@ import httpx2
 import uvicorn
 from starlette.types import ASGIApp
 
-from relayna.api import create_app
+from relayna.api import RelaynaRuntime, create_app
 from relayna.events import ChildRegistered, Envelope, Event, encode_event, encode_frame
 from relayna.ids import EventId, TaskId
 from relayna.instants import Instant
-from relayna.observability import ExecutionGraphService, StatusStore
+from relayna.observability import StatusStore
 from relayna.streams import Append, Log, TaskAddress
 
 __all__ = ["Answer", "Serve", "app_on", "client_of", "path_of", "raw_get", "record", "serving", "task"]
@@ -92,7 +92,7 @@ def path_of(task_id: str) -> str:
 
 def app_on(log: Log) -> ASGIApp:
     """The app of `relayna serve` over this log."""
-    return create_app(execution_graph_service=ExecutionGraphService(log=log), log=log)
+    return create_app(RelaynaRuntime(log=log))
 
 
 def task(task_id: str) -> TaskAddress:

@@ -7,7 +7,7 @@ import json
 import pytest
 from api.serving import Serve, record, task
 
-from relayna.api import create_app, create_execution_router
+from relayna.api import RelaynaRuntime, create_app, create_execution_router
 from relayna.errors import InvalidSetting
 from relayna.observability import ExecutionGraphService, StatusStore
 from relayna.streams import Append, Log
@@ -23,9 +23,8 @@ async def test_a_graph_calls_its_tasks_as_the_contract_does(serve: Serve, log: L
     await StatusStore(log).add_status("order-7", "half", meta={"task_id": "mine"})
     async with log:
         await log.append([Append(task("order-7"), b"no frame")])
-    service = ExecutionGraphService(log=log)
-    plain = await serve(create_app(execution_graph_service=service, log=log))
-    named = await serve(create_app(execution_graph_service=service, log=log, aliases=JOBS))
+    plain = await serve(create_app(RelaynaRuntime(log=log)))
+    named = await serve(create_app(RelaynaRuntime(log=log), aliases=JOBS))
     expected = (await plain.get("/executions/order-7/graph")).json()
     answers = [
         await named.get("/executions/order-7/graph"),
@@ -45,8 +44,7 @@ async def test_a_graph_calls_its_tasks_as_the_contract_does(serve: Serve, log: L
 
 
 async def test_the_other_name_is_the_one_that_is_asked_for(serve: Serve, log: Log) -> None:
-    service = ExecutionGraphService(log=log)
-    named = await serve(create_app(execution_graph_service=service, log=log, aliases=JOBS))
+    named = await serve(create_app(RelaynaRuntime(log=log), aliases=JOBS))
     answer = await named.get("/executions/graph?task_id=order-7")
     assert answer.status_code == 422
     assert (
