@@ -3,6 +3,11 @@
     PREFIX:{SHARD}:TENANT~TASK:events   one task's stream; expires with its retention
     PREFIX:{SHARD}:feed                 one small reference per append of the shard; trimmed, expires
     PREFIX:{SHARD}:sealing              a copy of a stream, there only while `seal.lua` runs
+    PREFIX:{SHARD}:lease                who may write the shard's read models; expires
+    PREFIX:{SHARD}:models               how far they were folded, and the names of the three below; expires
+    PREFIX:{SHARD}:TENANT:rows          what is kept of each task; expires with the last of them
+    PREFIX:{SHARD}:TENANT:index         what tasks are found by; likewise
+    PREFIX:{SHARD}:TENANT:counts:DAY    the counts of a day since 1970-01-01; likewise
     PREFIX:shards                       how many shards this prefix is laid out over; permanent
 
 Braces are literal and stand round the shard only, so everything of a shard lives in one Cluster slot
@@ -40,6 +45,7 @@ DEFAULT_SHARD_COUNT: Final = 64
 
 _LONGEST_ENCODED: Final = 160
 _EVENTS: Final = re.compile(r"\{\d+\}:(?P<tenant>[^~]+)~(?P<task>.*):events")
+_INDEX: Final = re.compile(r"\{\d+\}:(?P<tenant>[^:~]+):index")
 _TENANT: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -99,6 +105,31 @@ class KeyGrammar(Struct, frozen=True):
     def sealing(self, shard: int) -> str:
         """Where a stream of the shard is copied to while it is sealed."""
         return f"{self.prefix}:{{{shard}}}:sealing"
+
+    def lease(self, shard: int) -> str:
+        """Who may write the shard's read models."""
+        return f"{self.prefix}:{{{shard}}}:lease"
+
+    def models(self, shard: int) -> str:
+        """What is true of the shard's read models as a whole."""
+        return f"{self.prefix}:{{{shard}}}:models"
+
+    def rows(self, shard: int, tenant: Tenant) -> str:
+        """What is kept of each task of a tenant."""
+        return f"{self.prefix}:{{{shard}}}:{tenant}:rows"
+
+    def index(self, shard: int, tenant: Tenant) -> str:
+        """What tasks of a tenant are found by."""
+        return f"{self.prefix}:{{{shard}}}:{tenant}:index"
+
+    def counts(self, shard: int, tenant: Tenant, day: int) -> str:
+        """A tenant's counts of a day."""
+        return f"{self.prefix}:{{{shard}}}:{tenant}:counts:{day}"
+
+    def tenant_of_index(self, key: str) -> Tenant | None:
+        """Whose index this key is; nothing for any other key."""
+        found = _INDEX.fullmatch(key.removeprefix(f"{self.prefix}:"))
+        return None if found is None else Tenant(found["tenant"])
 
     def shards(self) -> str:
         """Where the number of shards is written down; the one key without expiry."""

@@ -167,6 +167,22 @@ class Log(Protocol):
     async def read(self, ranges: Sequence[StreamRange]) -> list[StreamPage]:
         """One page of each stream, all in one round trip a node; an absent stream is an empty page."""
 
+    async def states(self, addresses: Sequence[TaskAddress]) -> list[StreamState]:
+        """What is true of each stream now, in the order given; no entry is read.
+
+        One round trip a node. Where something else than a stream lies, there is none.
+        """
+
+    async def changed(
+        self, positions: Mapping[TaskAddress, StreamId], *, wait_seconds: float
+    ) -> set[TaskAddress]:
+        """Those of these streams that hold entries after the position given for them.
+
+        Waits until there is one, at most `wait_seconds`; then the set is empty. Other streams than those
+        told may have entries too by the time it returns. A stream that begins later counts, and where
+        something else than a stream lies, nothing ever changes. May be cancelled at any time.
+        """
+
     async def read_feed(
         self, shard: int, *, after: StreamId = START, limit: int = PAGE_LIMIT
     ) -> list[FeedReference]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from bisect import bisect_right
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
+import anyio
 import anyio.lowlevel
 
 from relayna.clock import Clock, SystemClock
@@ -68,6 +69,8 @@ class MemoryLog:
         self._ends: list[tuple[Instant, int, TaskAddress]] = []
         """When to look whether a stream has ended; one that was moved on since is looked at again."""
         self._looks = itertools.count()
+        self._waiting: set[anyio.Event] = set()
+        """Of those who wait for something new."""
 
     @property
     def keys(self) -> KeyGrammar:
@@ -81,6 +84,8 @@ class MemoryLog:
         self._sweep(now)
         results: list[AppendResult] = [Appended(self._append_one(append, now)) for append in appends]
         self._refer_to(dict.fromkeys(append.address for append in appends), now)
+        for waiting in self._waiting:
+            waiting.set()
         return results
 
     async def read(self, ranges: Sequence[StreamRange]) -> list[StreamPage]:
@@ -88,6 +93,30 @@ class MemoryLog:
         await anyio.lowlevel.checkpoint()
         now = self._clock.now()
         return [self._page(wanted, now) for wanted in ranges]
+
+    async def states(self, addresses: Sequence[TaskAddress]) -> list[StreamState]:
+        """What is true of each stream now."""
+        await anyio.lowlevel.checkpoint()
+        now = self._clock.now()
+        return [
+            StreamState() if stream is None else stream.state(now) for stream in self._live(addresses, now)
+        ]
+
+    async def changed(
+        self, positions: Mapping[TaskAddress, StreamId], *, wait_seconds: float
+    ) -> set[TaskAddress]:
+        """Those with entries after their positions; waits for an append when there is none."""
+        await anyio.lowlevel.checkpoint()
+        with anyio.move_on_after(wait_seconds):
+            while not (found := self._news(positions)):
+                appended = anyio.Event()
+                self._waiting.add(appended)
+                try:
+                    await appended.wait()
+                finally:
+                    self._waiting.discard(appended)
+            return found
+        return self._news(positions)
 
     async def read_feed(
         self, shard: int, *, after: StreamId = START, limit: int = PAGE_LIMIT
@@ -119,9 +148,19 @@ class MemoryLog:
         if stream := self._streams.get(address):
             stream.trim(keep)
 
+    def trim_feed(self, shard: int, *, before: StreamId) -> None:
+        """Drop what a feed tells before this position."""
+        if feed := self._feeds.get(shard):
+            feed.trim_before(before)
+
     def delete(self, address: TaskAddress) -> None:
         """Forget the stream, as `DEL` and eviction do: a later append begins it anew."""
         self._streams.pop(address, None)
+
+    def addresses(self) -> list[TaskAddress]:
+        """The tasks of all tenants that have a stream, as a walk over a server's keys finds them."""
+        now = self._clock.now()
+        return [address for address, stream in self._streams.items() if not stream.expired(now)]
 
     def _sweep(self, now: Instant) -> None:
         while self._ends and self._ends[0][0] <= now:
@@ -158,9 +197,22 @@ class MemoryLog:
             reference = FeedReference(feed.next_id(now), address)
             feed.add(reference, expires_at=_later(now, FEED_RETENTION_SECONDS))
 
+    def _live(self, addresses: Iterable[TaskAddress], now: Instant) -> Iterator[_Stream[Entry] | None]:
+        for address in addresses:
+            stream = self._streams.get(address)
+            yield None if stream is None or stream.expired(now) else stream
+
+    def _news(self, positions: Mapping[TaskAddress, StreamId]) -> set[TaskAddress]:
+        streams = zip(positions.items(), self._live(positions, self._clock.now()), strict=True)
+        return {
+            address
+            for (address, after), stream in streams
+            if stream is not None and stream.reaches_beyond(after)
+        }
+
     def _page(self, wanted: StreamRange, now: Instant) -> StreamPage:
-        stream = self._streams.get(wanted.address)
-        if stream is None or stream.expired(now):
+        (stream,) = self._live((wanted.address,), now)
+        if stream is None:
             return StreamPage(address=wanted.address, entries=[], state=StreamState())
         entries = stream.between(wanted.after, wanted.until, wanted.limit, newest=wanted.newest)
         return StreamPage(address=wanted.address, entries=entries, state=stream.state(now))
@@ -195,6 +247,12 @@ class _Stream(Generic[_Item]):
     def trim(self, keep: int) -> None:
         del self._items[: max(0, len(self._items) - keep)]
 
+    def trim_before(self, stream_id: StreamId) -> None:
+        position = stream_position(stream_id)
+        del self._items[
+            : bisect_left(self._items, position, key=lambda item: stream_position(item.stream_id))
+        ]
+
     def expired(self, now: Instant) -> bool:
         return now >= self.expires_at
 
@@ -206,6 +264,9 @@ class _Stream(Generic[_Item]):
         if newest:
             return self._items[max(first, end - max(0, limit)) : end]
         return self._items[first : min(end, first + max(0, limit))]
+
+    def reaches_beyond(self, stream_id: StreamId) -> bool:
+        return bool(self._items) and stream_position(self._items[-1].stream_id) > stream_position(stream_id)
 
     def state(self, now: Instant) -> StreamState:
         return StreamState(

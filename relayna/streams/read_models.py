@@ -11,7 +11,7 @@ it is written anew, so that counts are exact however often a task is folded.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -21,6 +21,8 @@ from relayna.streams.keys import TaskAddress
 from relayna.streams.log import START
 
 __all__ = [
+    "FEED_KEPT_SECONDS",
+    "LARGEST_COUNT",
     "Checkpoint",
     "CountKey",
     "IndexEntry",
@@ -35,11 +37,19 @@ __all__ = [
 StoreResult: TypeAlias = Literal["stored", "lease_lost"]
 
 
+FEED_KEPT_SECONDS: Final = 3_600.0
+"""Younger references stay in the feed though they were folded: others walk it too, some way behind."""
+
+LARGEST_COUNT: Final = 2**53 - 1
+"""Of one row; a sum that is more than a row can say is a mistake, and is refused."""
+
+
 class IndexTerm(Struct, frozen=True, gc=False):
     """An entry of the index: under `name` and `value` the task is found, in order of `at`.
 
     `("status", "failed", started_at)` lists failed tasks by their start; `ref` tells several entries of one
-    task apart, such as its failures.
+    task apart, such as its failures. A store pays some 125 bytes for each, whatever it says, which is most of
+    what a task costs: have few.
     """
 
     name: str
@@ -66,8 +76,12 @@ class Row(Struct, frozen=True, kw_only=True):
     data: bytes
     terms: frozenset[IndexTerm]
     counts: Mapping[CountKey, int]
+    """What the task adds to the counts; none beyond `LARGEST_COUNT`, on either side of 0."""
     expires_at: Instant
-    """When it is swept away, unless it was written anew by then."""
+    """When it is to be swept away, unless it was written anew by then; whoever folds does that (`expired`).
+
+    Should nobody, it is gone a day after the last row of its tenant and shard was to be.
+    """
 
 
 class Checkpoint(Struct, frozen=True, kw_only=True):
@@ -85,7 +99,7 @@ class Lease(Struct, frozen=True):
 
 
 class IndexEntry(Struct, frozen=True, gc=False):
-    """One entry found; entries are ordered by `at`, then task id, then `ref`."""
+    """One entry found; entries are ordered by `at`, then task id, then `ref`, the texts by code points."""
 
     at: Instant
     task_id: str
@@ -96,7 +110,7 @@ class IndexPage(Struct, frozen=True, kw_only=True):
     """What to read of the index of one tenant, over all shards.
 
     Entries of one `name` and `value`, from `since` up to and without `until`, after (in the direction of
-    reading) `after`.
+    reading) `after`, which need not exist (any more).
     """
 
     tenant: Tenant
@@ -110,10 +124,17 @@ class IndexPage(Struct, frozen=True, kw_only=True):
 
 
 class ReadModels(Protocol):
-    """Rows, their index, counts and checkpoints. Every method raises `StoreUnreachable` or `StoreRefused`."""
+    """Rows, their index, counts and checkpoints. Every method raises `StoreUnreachable` or `StoreRefused`.
+
+    They are open while the log is that they were made with.
+    """
 
     async def acquire(self, shards: Sequence[int], owner: str, *, seconds: float) -> list[Lease]:
-        """Take or renew, for so long, those of these leases that nobody else holds."""
+        """Take or renew, for so long, those of these leases that nobody else holds.
+
+        `owner` names one process at one time; a lease that ran out is taken anew, with another token.
+        Shards whose server does not answer are left out, as long as any server does.
+        """
 
     async def release(self, leases: Sequence[Lease]) -> None:
         """Give them up, where they are still ours."""
@@ -132,13 +153,17 @@ class ReadModels(Protocol):
         removed: Sequence[TaskAddress] = (),
         checkpoint: Checkpoint | None = None,
     ) -> StoreResult:
-        """Write these rows and the checkpoint at one moment, unless the lease is somebody else's by now.
+        """Write these rows and the checkpoint at one moment, unless the lease is not ours any more.
 
-        Takes back what the rows of these tasks said before. A checkpoint lets the feed forget what is before it.
+        Takes back what the rows of these tasks said before. A task named twice gets its last row, one that
+        is also named in `removed` its row. Many rows are written some at a time, each portion at one moment
+        and the checkpoint with the last: after an error, or a lost lease, storing the same again is right.
+        A checkpoint lets the feed forget what is before it, except for the last hour. Raises `InvalidQuery`
+        for a task of another shard.
         """
 
     async def expired(self, shard: int, *, before: Instant, limit: int) -> list[TaskAddress]:
-        """Tasks of a shard whose rows were to be swept by then, the oldest first."""
+        """Tasks of a shard, of all tenants, whose rows were to be swept by then; the longest overdue first."""
 
     async def clear(self, lease: Lease) -> StoreResult:
         """Forget all rows, entries, counts and the checkpoint of a shard, of all tenants."""

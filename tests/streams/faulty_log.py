@@ -5,7 +5,7 @@ It stands in for nothing: what it stores is really stored and read back. It only
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -13,7 +13,7 @@ import anyio
 
 from relayna.errors import StoreError, StoreRefused, StoreUnreachable
 from relayna.ids import StreamId, TaskId
-from relayna.streams.keys import KeyGrammar
+from relayna.streams.keys import KeyGrammar, TaskAddress
 from relayna.streams.log import (
     PAGE_LIMIT,
     START,
@@ -23,6 +23,7 @@ from relayna.streams.log import (
     NotAppended,
     StreamPage,
     StreamRange,
+    StreamState,
 )
 from relayna.streams.memory import MemoryLog
 
@@ -99,8 +100,7 @@ class FaultyLog:
 
     async def read(self, ranges: Sequence[StreamRange]) -> list[StreamPage]:
         self.reads += 1
-        if self.unreadable or any(one.address.task_id in self.unreachable_tasks for one in ranges):
-            raise StoreUnreachable("memory", "not now")
+        self._check_reachable(one.address for one in ranges)
         if self.broken_reads:
             self.broken_reads -= 1
             raise StoreUnreachable("memory", "not this time")
@@ -108,6 +108,21 @@ class FaultyLog:
         if refused:
             raise StoreRefused(f"XRANGE {refused[0]}", "WRONGTYPE")
         return await self.log.read(ranges)
+
+    async def states(self, addresses: Sequence[TaskAddress]) -> list[StreamState]:
+        self._check_reachable(addresses)
+        states = await self.log.states(addresses)
+        return [
+            StreamState() if one.task_id in self.no_streams else state
+            for one, state in zip(addresses, states, strict=True)
+        ]
+
+    async def changed(
+        self, positions: Mapping[TaskAddress, StreamId], *, wait_seconds: float
+    ) -> set[TaskAddress]:
+        self._check_reachable(positions)
+        usable = {one: after for one, after in positions.items() if one.task_id not in self.no_streams}
+        return await self.log.changed(usable, wait_seconds=wait_seconds)
 
     async def incarnations(self, shards: Collection[int]) -> Mapping[int, str]:
         return {} if self.nameless else self.names
@@ -130,6 +145,10 @@ class FaultyLog:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.open -= 1
+
+    def _check_reachable(self, addresses: Iterable[TaskAddress]) -> None:
+        if self.unreadable or any(one.task_id in self.unreachable_tasks for one in addresses):
+            raise StoreUnreachable("memory", "not now")
 
     async def _answer(self, appends: Sequence[Append]) -> list[AppendResult]:
         if self.raising is not None:

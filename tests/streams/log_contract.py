@@ -19,6 +19,7 @@ from streams.log_harness import (
     page_of,
     payloads,
 )
+from streams.watching_contract import WatchingContract
 
 from relayna.errors import InvalidSetting
 from relayna.ids import stream_position
@@ -28,7 +29,7 @@ __all__ = ["LogContract"]
 
 
 @pytest.mark.anyio
-class LogContract:
+class LogContract(WatchingContract):
     """Inherited by one test class per implementation."""
 
     async def test_what_was_appended_is_read_in_order(self, harness: LogHarness) -> None:

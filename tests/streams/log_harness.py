@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from relayna.ids import StreamId, TaskId, Tenant
 from relayna.streams.keys import TaskAddress
-from relayna.streams.log import Append, Appended, AppendResult, Entry, Log, StreamPage, StreamRange
+from relayna.streams.log import (
+    Append,
+    Appended,
+    AppendResult,
+    Entry,
+    Log,
+    StreamPage,
+    StreamRange,
+    StreamState,
+)
 
 __all__ = [
     "HOSTILE_TASK_IDS", "OPEN_RETENTION_SECONDS", "ORDER", "RETENTION_SECONDS", "LogHarness", "address",
-    "appended_ids", "frames", "page_of", "payloads",
+    "appended_ids", "aside", "frames", "page_of", "payloads",
 ]  # fmt: skip
 
 RETENTION_SECONDS = 3_600
@@ -52,6 +63,11 @@ def appended_ids(results: list[AppendResult]) -> list[StreamId]:
     """The ids of results that must all be successes."""
     assert [result for result in results if not isinstance(result, Appended)] == []
     return [result.stream_id for result in results if isinstance(result, Appended)]
+
+
+def aside(state: StreamState) -> StreamState:
+    """The state without what passes by itself."""
+    return replace(state, expires_in_ms=None)
 
 
 async def page_of(log: Log, of: TaskAddress) -> StreamPage:

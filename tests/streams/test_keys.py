@@ -12,7 +12,7 @@ from streams.log_harness import HOSTILE_TASK_IDS
 
 from relayna.errors import InvalidSetting
 from relayna.ids import TaskId, Tenant
-from relayna.streams.keys import KeyGrammar, TaskAddress, checked_tenant, encode_task_id
+from relayna.streams.keys import DEFAULT_TENANT, KeyGrammar, TaskAddress, checked_tenant, encode_task_id
 
 GRAMMAR = KeyGrammar("relayna", 64)
 
@@ -24,6 +24,14 @@ task_ids = (
 )
 tenants = st.text("ab.-_", min_size=1, max_size=4)
 addresses = st.builds(TaskAddress, task_ids.map(TaskId), tenants.map(Tenant))
+
+
+def keys_of(shard: int, tenant: Tenant) -> list[str]:
+    """Every key of a shard that is none of a task's."""
+    return [
+        GRAMMAR.feed(shard), GRAMMAR.sealing(shard), GRAMMAR.lease(shard), GRAMMAR.models(shard),
+        GRAMMAR.rows(shard, tenant), GRAMMAR.index(shard, tenant), GRAMMAR.counts(shard, tenant, 20_454),
+    ]  # fmt: skip
 
 
 @given(addresses, addresses)
@@ -50,7 +58,8 @@ def test_all_keys_of_a_shard_share_its_slot(address: TaskAddress) -> None:
 
     assert 0 <= shard < 64
     assert key_slot(GRAMMAR.events(address).encode()) == slot
-    assert key_slot(GRAMMAR.feed(shard).encode()) == slot
+    for key in keys_of(shard, address.tenant):
+        assert key_slot(key.encode()) == slot
 
 
 def test_hostile_ids_do_not_collide() -> None:
@@ -81,6 +90,34 @@ def test_the_keys_are_spelled_as_documented() -> None:
     assert GRAMMAR.events(address) == f"relayna:{{{shard}}}:default~T%3A1:events"
     assert GRAMMAR.feed(7) == "relayna:{7}:feed"
     assert GRAMMAR.shards() == "relayna:shards"
+    assert keys_of(7, DEFAULT_TENANT) == [
+        "relayna:{7}:feed", "relayna:{7}:sealing", "relayna:{7}:lease", "relayna:{7}:models",
+        "relayna:{7}:default:rows", "relayna:{7}:default:index", "relayna:{7}:default:counts:20454",
+    ]  # fmt: skip
+
+
+# Tenants that are called as parts of keys are.
+AWKWARD_TENANTS = [
+    Tenant(name)
+    for name in ("a", "events", "feed", "index", "lease", "models", "rows", "shards", "counts", "7")
+]
+
+
+def test_no_two_keys_of_a_shard_are_the_same_and_none_is_taken_for_a_stream() -> None:
+    keys = [key for tenant in AWKWARD_TENANTS for key in keys_of(7, tenant)[4:]] + keys_of(7, Tenant("a"))[:4]
+
+    assert len(set(keys)) == len(keys) == 34
+    assert {GRAMMAR.address_in(key) for key in keys} == {None}
+    assert {GRAMMAR.tenant_in(key) for key in keys} == {None}
+    assert not [key for key in keys if key.endswith((":events", ":shards"))]
+
+
+@pytest.mark.parametrize("tenant", AWKWARD_TENANTS)
+def test_an_index_says_whose_it_is_and_nothing_else_is_one(tenant: Tenant) -> None:
+    keys = [*keys_of(7, tenant), GRAMMAR.events(TaskAddress(TaskId("index"), tenant)), "other:{7}:a:index"]
+
+    assert [GRAMMAR.tenant_of_index(key) for key in keys if key != GRAMMAR.index(7, tenant)] == [None] * 8
+    assert GRAMMAR.tenant_of_index(GRAMMAR.index(7, tenant)) == tenant
 
 
 @pytest.mark.parametrize("prefix", ["", "a{b", "a}b", "{}"])

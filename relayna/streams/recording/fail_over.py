@@ -20,7 +20,7 @@ from relayna.ids import AttemptId, StreamId, TaskId, Tenant, stream_id_before
 from relayna.streams.keys import TaskAddress
 from relayna.streams.log import PAGE_LIMIT, START, Entry, Log, StreamRange
 from relayna.streams.recording.lanes import PendingFrame
-from relayna.streams.recording.losses import Loss, joined_ranges
+from relayna.streams.recording.losses import FAILED_OVER, Loss, joined_ranges
 from relayna.streams.recording.positions import Position, Positions
 from relayna.streams.recording.retransmit_window import RetransmitWindow
 from relayna.streams.recording.stream_reading import may_not_read, read_pages
@@ -31,7 +31,6 @@ _STREAMS_AT_ONCE: Final = 512
 _LONGEST_LAG_MS: Final = 3_600_000
 """No replica is behind for so long: a stream last written to before then may be gone for other reasons, such
 as its expiry."""
-_REASON: Final = "failover"
 _logger: Final = logging.getLogger("relayna.recorder")
 
 
@@ -179,7 +178,7 @@ class _Comparison:
         losses = [loss for attempt_id in self._seqs if (loss := self._of_attempt(attempt_id)) is not None]
         if losses or is_last_kept:
             return losses
-        return [Loss(self._task_id, None, _REASON, [], self._position.events)]
+        return [Loss(self._task_id, None, FAILED_OVER, [], self._position.events)]
 
     def _of_attempt(self, attempt_id: AttemptId) -> Loss | None:
         here, highest = self._seqs[attempt_id], self._position.highest[attempt_id]
@@ -189,7 +188,7 @@ class _Comparison:
             return None
         ranges = joined_ranges((seq, seq) for seq in missing)
         outcome = self._position.closed.get(attempt_id) if missing[-1] == highest else None
-        return Loss(self._task_id, attempt_id, _REASON, ranges, len(missing), outcome)
+        return Loss(self._task_id, attempt_id, FAILED_OVER, ranges, len(missing), outcome)
 
     def _account(self, attempt_id: AttemptId, first: int, last: int) -> None:
         here = self._seqs.get(attempt_id)

@@ -78,7 +78,7 @@ class Flusher:
         self._spooling = None if spool is None else Spooling(
             spool, buffer, outlets.direct, Draining(outlets.for_drained),
             tenant=tenant, clock=clock, backoff=policy.backoff,
-            is_store_away=self._is_store_away, changed=self._spool_changed,
+            is_store_away=self.is_store_away, changed=self._spool_changed,
         )  # fmt: skip
         self._set_aside = SetAside(self._outlets, self._breaker, clock, self._due)
         self._scope = anyio.CancelScope()  # its deadline comes with the end
@@ -269,7 +269,8 @@ class Flusher:
         is_shut = self._spooling is not None and not self._spooling.lets_pass
         return self._outlets()[is_shut:]
 
-    def _is_store_away(self) -> bool:
+    def is_store_away(self) -> bool:
+        """Whether nobody should wait for the store."""
         is_failing = not self._breaker.is_closed
         return self._breaker.is_open or (is_failing and (self._ending or not self._opening.is_open))
 

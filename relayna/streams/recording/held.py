@@ -23,6 +23,7 @@ from relayna.events import (
     Envelope,
     Event,
     EventsLost,
+    OperatorActed,
     Redact,
     encode_event,
 )
@@ -45,6 +46,7 @@ VITAL_TYPES: Final = frozenset(
         EventsLost,
         ChildRegistered,
         ChildFinished,
+        OperatorActed,
     }
 )
 """What a graph is wrong without; everything else is only poorer, and is shed first."""

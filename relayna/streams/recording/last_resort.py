@@ -63,7 +63,14 @@ def last_resort_line(event: HeldEvent, reason: str, tenant: Tenant) -> str:
         line["event"] = to_plain(decoded)
     if "event" not in line or not _gives_back(line["event"], event):
         line["data"] = base64.b64encode(event.data).decode()
-    return msgspec.json.encode(line).decode()
+    return _visible(msgspec.json.encode(line).decode())
+
+
+def _visible(line: str) -> str:
+    """The same JSON with escapes for what a terminal or a reader's eye would act on."""
+    if line.isprintable():
+        return line
+    return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in line)
 
 
 def read_last_resort_line(text: str) -> Append:

@@ -19,7 +19,10 @@ from relayna.instants import Instant
 from relayna.signals import Counters
 from relayna.streams.recording.held import SOURCES, HeldEvent
 
-__all__ = ["Loss", "Losses", "joined_ranges"]
+__all__ = ["FAILED_OVER", "Loss", "Losses", "joined_ranges"]
+
+FAILED_OVER: Final = "failover"
+"""Why an event is lost that the store had acknowledged; for every other reason it was never stored."""
 
 _MOST_RANGES: Final = 256
 """Past it a loss is counted without its numbers, and shows as a gap."""
@@ -103,6 +106,8 @@ class Losses:
         source = SOURCES.get(event_type, "observation")
         self._counters.increment("relayna_records_total", by, source=source, outcome="dropped")
         self._counters.increment("relayna_records_dropped_total", by, reason=reason)
+        if reason != FAILED_OVER:
+            self._counters.increment("relayna_emission_failures_total", by, reason=reason)
         with self._lock:
             self._news = True
 

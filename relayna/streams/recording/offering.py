@@ -11,11 +11,13 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
+import anyio
 from msgspec import Struct
 
 from relayna.clock import Clock
 from relayna.errors import StoreError, StoreUnreachable
 from relayna.ids import Tenant
+from relayna.signals import IgnoredMeasures, Measures
 from relayna.streams.keys import TaskAddress
 from relayna.streams.log import Append, Appended, AppendResult, Log, NotAppended
 from relayna.streams.recording.fail_over import FailOver, Setback
@@ -43,8 +45,18 @@ class Offered(Struct, frozen=True):
 class Offering:
     """Offers batches to one log. Belongs to one event loop."""
 
-    def __init__(self, log: Log, *, tenant: Tenant, clock: Clock, window: RetransmitWindow) -> None:
+    def __init__(
+        self,
+        log: Log,
+        *,
+        tenant: Tenant,
+        clock: Clock,
+        window: RetransmitWindow,
+        measures: Measures | None = None,
+    ) -> None:
+        """Measures how long the log takes to answer, `relayna_append_duration_seconds`."""
         self._log = log
+        self._measures = measures or IgnoredMeasures()
         self._tenant = tenant
         self._clock = clock
         self._window = window
@@ -93,12 +105,17 @@ class Offering:
         appends = [
             Append(TaskAddress(frame.task_id, self._tenant), frame.payload(), frame.tells) for frame in frames
         ]
+        begun = anyio.current_time()
         try:
             return await self._log.append(appends)
         except Exception as error:  # against its contract, which must not end recording
             _logger.exception("The log raised instead of answering")
             problem = StoreUnreachable("the log", repr(error))
             return [NotAppended(problem, outcome_unknown=True)] * len(appends)
+        finally:
+            seconds = anyio.current_time() - begun
+            exemplar = frames[0].task_id if frames else None
+            self._measures.observe("relayna_append_duration_seconds", seconds, exemplar=exemplar)
 
     def _remember(self, results: dict[PendingFrame, AppendResult]) -> None:
         now = self._clock.now()

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from relayna.clock import Clock
 from relayna.ids import Tenant
-from relayna.signals import Counters
+from relayna.signals import Counters, measures_of
 from relayna.streams.log import Log
 from relayna.streams.recording.buffer import Buffer
 from relayna.streams.recording.flush_policy import FlushPolicy
@@ -68,7 +68,13 @@ class Outlets:
         window = RetransmitWindow(max_bytes=window_bytes, max_seconds=self._policy.window_seconds)
         return Outlet(
             self._lanes(),
-            Offering(self._log, tenant=tenant, clock=self._clock, window=window),
+            Offering(
+                self._log,
+                tenant=tenant,
+                clock=self._clock,
+                window=window,
+                measures=measures_of(self._counters),
+            ),
             Settling(
                 self._buffer,
                 losses,

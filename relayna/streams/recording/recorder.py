@@ -13,10 +13,18 @@ from typing import Self
 
 from relayna.clock import Clock, SystemClock
 from relayna.errors import RecorderClosed
-from relayna.events import TERMINAL_STATUSES, ChildRegistered, Event, RecordedEvent, Redact
+from relayna.events import (
+    DEFAULT_REDACTION,
+    TERMINAL_STATUSES,
+    ChildRegistered,
+    Event,
+    RecordedEvent,
+    Redact,
+)
+from relayna.events.redaction import masked_by
 from relayna.ids import EventId, TaskId, Tenant
 from relayna.mint import Mint, RandomMint
-from relayna.signals import Counters, IgnoredCounters
+from relayna.signals import Counters, ForwardedMeasures, Measures, have_report
 from relayna.streams.forking import after_fork
 from relayna.streams.keys import DEFAULT_TENANT, TaskAddress, checked_tenant
 from relayna.streams.log import Log
@@ -64,7 +72,7 @@ class Recorder:
         tenant: str = DEFAULT_TENANT,
         clock: Clock | None = None,
         mint: Mint | None = None,
-        redact: Redact | None = None,
+        redact: Redact | None = DEFAULT_REDACTION,
         counters: Counters | None = None,
         terminal_statuses: Collection[str] = TERMINAL_STATUSES,
         flush_events: int = 500,
@@ -78,13 +86,18 @@ class Recorder:
         window_seconds: float = 60.0,
         close_deadline: float = 5.0,
     ) -> None:
-        """Sizes are in events and encoded bytes, times in seconds. Raises `InvalidSetting` for a tenant."""
+        """Sizes are in events and encoded bytes, times in seconds. `redact` hides secrets before anything is held.
+
+        Raises `InvalidSetting` for a tenant.
+        """
         self._log, self._spool = log, spool
         self._tenant: Tenant = checked_tenant(tenant)
         self._clock = clock or SystemClock()
         self._mint = mint or RandomMint()
         self._redact = redact
-        self._counters = counters or IgnoredCounters()
+        self._measures = ForwardedMeasures(counters)
+        self._measures.watch("relayna_record_buffer_events", self._read_buffer)
+        self._measures.watch("relayna_store_up", self._read_store)
         self._terminal_statuses = terminal_statuses
         self._max_events = max_events
         self._max_bytes = max_bytes
@@ -99,7 +112,7 @@ class Recorder:
     def _begin(self) -> None:
         self._producer = self._mint.producer()
         self._buffer = Buffer(max_events=self._max_events, max_bytes=self._max_bytes)
-        self._losses = Losses(self._counters)
+        self._losses = Losses(self._measures)
         self._known_children = KnownChildren()
         self._flusher: Flusher | None = None
         self._users = 0
@@ -124,6 +137,10 @@ class Recorder:
     def buffered_bytes(self) -> int:
         """Their encoded size."""
         return self._buffer.held_bytes
+
+    def report_to(self, measures: Measures) -> None:
+        """Report there, as do its spool and its log, each unless it was told where when it was made."""
+        have_report((self._measures, self._spool, self._log), measures)
 
     def record(self, event: Event, *, topology_kind: str | None = None) -> None:
         """Take a fact, and what it leaves in its parent's stream. Never blocks and never raises.
@@ -182,7 +199,7 @@ class Recorder:
                 tenant=self._tenant,
                 producer=self._producer,
                 clock=self._clock,
-                counters=self._counters,
+                counters=self._measures,
                 policy=self._policy,
                 spool=self._spool,
             )
@@ -225,6 +242,12 @@ class Recorder:
         else:
             flusher.wake()
 
+    def _read_buffer(self) -> float:
+        return self._buffer.held_events
+
+    def _read_store(self) -> float | None:
+        return None if self._flusher is None else float(not self._flusher.is_store_away())
+
     def _refer(self, event: Event, parent: TaskId) -> None:
         if self._known_children.is_new(parent, event.envelope.task_id):
             self._keep(hold(registration(event, parent, self._producer), None, self._redact))
@@ -233,7 +256,8 @@ class Recorder:
             self._keep(hold(end, None, self._redact))
 
     def _lose_unreadable(self, event: object, error: Exception) -> None:
-        _logger.error("An event cannot be recorded: %s: %s", type(error).__name__, error)
+        problem = masked_by(self._redact, str(error))
+        _logger.error("An event cannot be recorded: %s: %s", type(error).__name__, problem)
         unreadable = hold_unreadable(event)
         if unreadable is None:
             self._losses.count(type(event), "unreadable")

@@ -13,14 +13,14 @@ from msgspec import Struct
 
 from relayna.clock import Clock, SystemClock
 from relayna.errors import StoreError
-from relayna.ids import StreamId, TaskId, stream_position
+from relayna.ids import StreamId, TaskId, Tenant, stream_position
 from relayna.streams.keys import DEFAULT_TENANT, KeyGrammar, TaskAddress
 from relayna.streams.redis.client import Reply, StoreClient
 from relayna.streams.redis.failures import Failed
 from relayna.streams.redis.log import RedisLog
+from relayna.streams.redis.permissions import permitted_on
 from relayna.streams.redis.requests import Request
 from relayna.streams.redis.scanning import literal_pattern, scan_keys
-from relayna.streams.redis.script import ScriptCall, load_script
 from relayna.streams.redis.server_time import read_time_ms
 from relayna.streams.redis.store import Store
 
@@ -29,6 +29,15 @@ __all__ = ["Inspection", "SampledStream", "ServerFacts", "inspect_store"]
 _STREAMS_SAMPLED: Final = 200
 _STEPS_OF_A_SEARCH: Final = 20
 _PREFIXES_NAMED: Final = 5
+
+_WANTED: Final = (
+    "PING", "TIME", "EXISTS stream", "PTTL stream", "PEXPIRETIME stream", "XADD stream * f x", "XADD feed * t x",
+    "PEXPIRE stream 1 GT", "PEXPIRE feed 1 GT", "XRANGE stream - +", "XRANGE feed - +", "XREVRANGE stream + -",
+    "XINFO STREAM stream", "XLEN stream", "XSETID stream 1-0", "COPY stream sealing", "RENAME sealing stream",
+    "EVALSHA digest 2 feed stream", "EVAL script 2 feed stream", "GET shards", "SET shards 1 NX", "SCAN 0", "INFO",
+    "MULTI", "EXEC",
+)  # fmt: skip
+"""All that relayna does to streams. What read models need, `relayna check --acl` tells."""
 
 
 class ServerFacts(Struct, frozen=True, kw_only=True):
@@ -73,20 +82,22 @@ class Inspection(Struct, frozen=True, kw_only=True):
     """Some of the streams under the prefix."""
 
 
-async def inspect_store(log: RedisLog, *, clock: Clock | None = None) -> Inspection:
+async def inspect_store(
+    log: RedisLog, *, clock: Clock | None = None, tenant: Tenant = DEFAULT_TENANT
+) -> Inspection:
     """Ask the store that the log is in, over connections of its own. The log need not be open.
 
-    Raises `StoreError` when there is nobody to ask.
+    Rights are those on the tenant's streams. Raises `StoreError` when there is nobody to ask.
     """
     store = log.address.store(connections=2)
     try:
         await store.open()
-        return await _inspected(store, log.keys, clock or SystemClock())
+        return await _inspected(store, log.keys, clock or SystemClock(), tenant)
     finally:
         await store.aclose()
 
 
-async def _inspected(store: Store, keys: KeyGrammar, clock: Clock) -> Inspection:
+async def _inspected(store: Store, keys: KeyGrammar, clock: Clock, tenant: Tenant) -> Inspection:
     clients = await store.servers()
     feeds = [keys.feed(shard) for shard in range(keys.shard_count)]
     asked = [Request((("GET", keys.shards()),), keys.shards())]
@@ -98,7 +109,7 @@ async def _inspected(store: Store, keys: KeyGrammar, clock: Clock) -> Inspection
     return Inspection(
         keys=keys,
         servers=[await _server(name, client, clock) for name, client in clients.items()],
-        refused=await _refused(store, keys),
+        refused=await _refused(store, keys, tenant),
         shard_count=stored.decode(errors="replace") if isinstance(stored, bytes) else None,
         any_feed=any_feed,
         other_prefixes=[] if any_feed else await _other_prefixes(clients.values(), keys),
@@ -134,16 +145,22 @@ def _fields(info: Reply) -> dict[str, str]:
     return {name: value for name, colon, value in pairs if colon}
 
 
-async def _refused(store: Store, keys: KeyGrammar) -> list[str] | None:
-    probe = TaskAddress(TaskId("relayna-check"), DEFAULT_TENANT)
+async def _refused(store: Store, keys: KeyGrammar, tenant: Tenant) -> list[str] | None:
+    probe = TaskAddress(TaskId("relayna-check"), tenant)
     shard = keys.shard_of(probe)
-    named = [keys.feed(shard), keys.events(probe), keys.sealing(shard)]
-    (answer,) = await load_script("rights.lua").run(store, [ScriptCall(named, [])])
-    if isinstance(answer, Failed) and "NOPERM" in str(answer.error):
-        return ["EVALSHA", "EVAL"]
-    if not isinstance(answer, list):
-        return None
-    return [command.decode() for command in answer if isinstance(command, bytes)]
+    names = {
+        "feed": keys.feed(shard),
+        "stream": keys.events(probe),
+        "sealing": keys.sealing(shard),
+        "shards": keys.shards(),
+    }
+    commands = [tuple(names.get(word, word) for word in command.split()) for command in _WANTED]
+    try:
+        answers = await permitted_on(store, keys, commands)
+    except StoreError as error:
+        return ["EVALSHA", "EVAL"] if "NOPERM" in str(error) else None
+    refused = [command[0] for command, allowed in zip(commands, answers, strict=False) if allowed is False]
+    return list(dict.fromkeys(refused))
 
 
 async def _other_prefixes(clients: Iterable[StoreClient], keys: KeyGrammar) -> list[str]:

@@ -16,9 +16,9 @@ import anyio
 
 from relayna.errors import InvalidSetting, LogNotOpen, ShardCountMismatch, StoreRefused
 from relayna.ids import StreamId
-from relayna.signals import Counters, IgnoredCounters
+from relayna.signals import Counters, ForwardedMeasures, Measures
 from relayna.streams.forking import after_fork
-from relayna.streams.keys import DEFAULT_PREFIX, DEFAULT_SHARD_COUNT, KeyGrammar
+from relayna.streams.keys import DEFAULT_PREFIX, DEFAULT_SHARD_COUNT, KeyGrammar, TaskAddress
 from relayna.streams.log import (
     DEFAULT_OPEN_RETENTION_SECONDS,
     DEFAULT_RETENTION_SECONDS,
@@ -30,6 +30,7 @@ from relayna.streams.log import (
     NotAppended,
     StreamPage,
     StreamRange,
+    StreamState,
     checked_retention,
 )
 from relayna.streams.outcomes import Trouble, ruling
@@ -40,7 +41,9 @@ from relayna.streams.redis.confirmation import LogDurability, confirmation_of
 from relayna.streams.redis.failures import Failed
 from relayna.streams.redis.pages import feed_references, stream_page
 from relayna.streams.redis.requests import Request
+from relayna.streams.redis.states import stream_states
 from relayna.streams.redis.store import Store, asked
+from relayna.streams.redis.watching import Watcher
 
 __all__ = ["RedisLog"]
 
@@ -66,13 +69,13 @@ class RedisLog:
 
         Streams are kept for `retention_seconds` after their task's end, and for `open_retention_seconds`,
         or for the former when it is longer, while the task goes on and says nothing. Raises
-        `InvalidSetting`. Counts `feed_references_missed`: appends that a feed does not tell of.
+        `InvalidSetting`. Counts `relayna_feed_references_missed_total`: appends that a feed does not tell of.
         """
         open_retention_seconds = checked_retention(retention_seconds, open_retention_seconds)
         self._keys = KeyGrammar(prefix, shard_count)
         self._address = address_of(url_or_client)
         self._confirmation = confirmation_of(durability)
-        self._counters: Counters = counters or IgnoredCounters()
+        self._counters = ForwardedMeasures(counters)
         self._appender = Appender(
             self._keys,
             retention_ms=retention_seconds * 1000,
@@ -84,7 +87,7 @@ class RedisLog:
     def _begin(self) -> None:
         self._entering = anyio.Lock()
         self._users = 0
-        self._open: tuple[Store, Store] | None = None
+        self._open: tuple[Store, Store, Watcher] | None = None
         self._incarnations: Mapping[int, str] = {}
         self._failures = 0
         self._incarnations_as_of = (0, 0)
@@ -118,6 +121,15 @@ class RedisLog:
             raise self._not_open()
         return self._open[0]
 
+    @property
+    def reader(self) -> Store:
+        """What it reads from while it is open, over connections that no write waits for. Raises `LogNotOpen`."""
+        return self._reader()
+
+    def report_to(self, measures: Measures) -> None:
+        """Report there, unless it was told where when it was made."""
+        self._counters.report_to(measures)
+
     async def append(self, appends: Sequence[Append]) -> list[AppendResult]:
         """Append each frame with one script call a shard, all in one round trip a node."""
         if self._open is None:
@@ -127,7 +139,7 @@ class RedisLog:
         for outcome in await self._appender.append(self._open[0], batches):
             results.update(outcome.results)
             if outcome.references_missed:
-                self._counters.increment("feed_references_missed", outcome.references_missed)
+                self._counters.increment("relayna_feed_references_missed_total", outcome.references_missed)
         if any(isinstance(result, NotAppended) for result in results.values()):
             self._failures += 1
         return [results[position] for position in range(len(appends))]
@@ -141,6 +153,18 @@ class RedisLog:
                 raise reply.error
             pages.append(stream_page(wanted, self._keys, reply))
         return pages
+
+    async def states(self, addresses: Sequence[TaskAddress]) -> list[StreamState]:
+        """What is true of each stream now, in one round trip a node."""
+        return await stream_states(self._reader(), self._keys, addresses)
+
+    async def changed(
+        self, positions: Mapping[TaskAddress, StreamId], *, wait_seconds: float
+    ) -> set[TaskAddress]:
+        """Those with entries after their positions; one connection waits for 64 streams at a time."""
+        if self._open is None:
+            raise self._not_open()
+        return await self._open[2].changed(positions, wait_seconds=wait_seconds)
 
     async def read_feed(
         self, shard: int, *, after: StreamId = START, limit: int = PAGE_LIMIT
@@ -183,8 +207,8 @@ class RedisLog:
         """Close our connections, when this was the last user."""
         self._users -= 1
         if self._users == 0 and self._open is not None:
-            stores, self._open = self._open, None
-            await _close(*stores)
+            parts, self._open = self._open, None
+            await _close(*parts)
 
     async def _connect(self) -> None:
         writer = self._address.confirming(self._confirmation).store(connections=_WRITE_CONNECTIONS)
@@ -197,12 +221,14 @@ class RedisLog:
         except BaseException:
             await _close(writer, reader)
             raise
-        self._open = writer, reader
+        self._open = writer, reader, Watcher(self._keys, self._address, reader)
 
     async def _check_shard_count(self, store: Store) -> None:
         key = self._keys.shards()
-        await asked(store, key, "SET", key, self._keys.shard_count, "NX")
         stored = await asked(store, key, "GET", key)
+        if stored is None:  # whoever may only read need not be allowed to write it down
+            await asked(store, key, "SET", key, self._keys.shard_count, "NX")
+            stored = await asked(store, key, "GET", key)
         if not isinstance(stored, bytes) or not stored.isdigit():
             raise StoreRefused(f"GET {key}", f"{stored!r} is not a number of shards; use another prefix")
         if int(stored) != self._keys.shard_count:
@@ -241,10 +267,10 @@ class RedisLog:
         return Request(commands, stream)
 
 
-async def _close(*stores: Store) -> None:
+async def _close(*parts: Store | Watcher) -> None:
     # In tasks of their own: a shielded scope does not hold against asyncio's Task.cancel(), which is what
     # Ctrl-C amounts to.
-    closing = asyncio.gather(*(store.aclose() for store in stores))
+    closing = asyncio.gather(*(part.aclose() for part in parts))
     with anyio.CancelScope(shield=True):
         try:
             await asyncio.shield(closing)

@@ -18,7 +18,7 @@ from relayna.clock import Clock, SystemClock
 from relayna.errors import InvalidSetting, SpoolError, SpoolFailed, SpoolFull
 from relayna.instants import Instant
 from relayna.mint import Mint, RandomMint
-from relayna.signals import Counters, IgnoredCounters
+from relayna.signals import Counters, ForwardedMeasures, Measures
 from relayna.streams.forking import after_fork
 from relayna.streams.log import DEFAULT_RETENTION_SECONDS, Append
 from relayna.streams.spool.directory import SpoolDirectory
@@ -74,7 +74,8 @@ class Spool:
             raise InvalidSetting("segment_bytes", "argument", problem)
         self._clock = clock or SystemClock()
         self._mint = mint or RandomMint()
-        self._counters = counters or IgnoredCounters()
+        self._counters = ForwardedMeasures(counters)
+        self._counters.watch("relayna_spool_bytes", self._read_bytes)
         self._fsync: FsyncPolicy = fsync
         self._segment_bytes = segment_bytes
         self._directory = SpoolDirectory(
@@ -131,6 +132,10 @@ class Spool:
         segment = self._drainer.oldest()
         begun_ms = self._writer.begun_ms if segment is None else segment.begun_ms
         return None if begun_ms is None else Instant(begun_ms * 1000)
+
+    def report_to(self, measures: Measures) -> None:
+        """Report there, unless it was told where when it was made."""
+        self._counters.report_to(measures)
 
     def put(self, appends: Sequence[Append]) -> SpoolResult:
         """Write all of these or none."""
@@ -205,6 +210,9 @@ class Spool:
             self._writer.close()
             self._drainer.close()
         return result
+
+    def _read_bytes(self) -> float:
+        return self.held_bytes
 
     def _look_around(self) -> None:
         with self._lock:

@@ -40,6 +40,14 @@ def test_a_line_says_what_was_lost_and_why() -> None:
     }
 
 
+def test_a_line_holds_nothing_that_a_terminal_acts_on() -> None:
+    odd = "\u202egnp\u2028\x9b31m\U000e0001\u00e9"
+    line = last_resort_line(hold(sampled(3), odd, None), odd, TENANT)
+    assert line.isprintable()
+    assert "\u00e9" in line
+    assert (json.loads(line)["reason"], json.loads(line)["topology_kind"]) == (odd, odd)
+
+
 def test_it_is_an_error_of_its_own_logger(caplog: pytest.LogCaptureFixture) -> None:
     write_last_resort(hold(sampled(3), None, None), "closed", TENANT)
     [record] = caplog.records

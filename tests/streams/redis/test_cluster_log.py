@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import anyio
@@ -30,6 +30,7 @@ from relayna.instants import Instant
 from relayna.mint import CountingMint
 from relayna.observability import ExecutionGraphService
 from relayna.streams import Durability, Recorder, replay
+from relayna.streams.keys import TaskAddress
 from relayna.streams.log import (
     PAGE_LIMIT,
     START,
@@ -40,6 +41,7 @@ from relayna.streams.log import (
     NotAppended,
     StreamPage,
     StreamRange,
+    StreamState,
 )
 from relayna.streams.redis.log import RedisLog
 
@@ -70,6 +72,16 @@ class MovingLog(RedisLog):
     async def read(self, ranges: Sequence[StreamRange]) -> list[StreamPage]:
         with self.moved():
             return await super().read(ranges)
+
+    async def states(self, addresses: Sequence[TaskAddress]) -> list[StreamState]:
+        with self.moved():
+            return await super().states(addresses)
+
+    async def changed(
+        self, positions: Mapping[TaskAddress, StreamId], *, wait_seconds: float
+    ) -> set[TaskAddress]:
+        with self.moved():
+            return await super().changed(positions, wait_seconds=wait_seconds)
 
     async def read_feed(
         self, shard: int, *, after: StreamId = START, limit: int = PAGE_LIMIT

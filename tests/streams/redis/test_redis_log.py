@@ -117,7 +117,7 @@ class TestOneBadStream:
             results = await log.append([Append(OTHER, b"1"), Append(OTHER, b"2"), Append(ORDER, b"3")])
 
         assert [type(result) for result in results] == [Appended, Appended, NotAppended]
-        assert tally.counted == {"feed_references_missed": 1}
+        assert tally.counted == {"relayna_feed_references_missed_total": 1}
 
     async def test_a_foreign_entry_hides_no_other(self, store: StoreUnderTest) -> None:
         async with log_on(store, shard_count=1) as log:

@@ -18,7 +18,7 @@ from streams.recording_steps import make_recorder, sampled
 from relayna.clock import SystemClock
 from relayna.errors import StoreError, StoreRefused, StoreUnreachable
 from relayna.streams import Durability, replay
-from relayna.streams.log import Append, NotAppended
+from relayna.streams.log import START, Append, NotAppended
 from relayna.streams.recording.backoff import Backoff
 from relayna.streams.redis.log import RedisLog
 
@@ -45,6 +45,13 @@ class TestFindingTheMaster:
             key = log.keys.events(ORDER)
         with redis.Redis.from_url(watched.servers[0].url) as admin:
             assert admin.xlen(key) == 1
+
+    async def test_the_master_is_waited_for(self, watched: Watched, prefix: str) -> None:
+        async with RedisLog(watched.url, prefix=prefix) as log:
+            (known,) = appended_ids(await log.append([Append(ORDER, b"x")]))
+            assert await log.changed({ORDER: known}, wait_seconds=0.01) == set()
+            assert await log.changed({ORDER: START}, wait_seconds=60) == {ORDER}
+            assert [state.last_id for state in await log.states([ORDER])] == [known]
 
     async def test_sentinels_are_asked_in_turn(self, watched: Watched, prefix: str) -> None:
         places = f"{HOST}:{free_port()},{place(watched.servers[1])},{place(watched.sentinels[0])}"

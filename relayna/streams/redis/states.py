@@ -1,0 +1,46 @@
+"""The states of streams without their entries. Owns the reply of `state.lua`.
+
+`XINFO` alone would send two entries of each stream along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from relayna.errors import StoreRefused
+from relayna.ids import StreamId
+from relayna.streams.keys import KeyGrammar, TaskAddress
+from relayna.streams.log import StreamState
+from relayna.streams.redis.client import Reply
+from relayna.streams.redis.failures import Failed
+from relayna.streams.redis.script import ScriptCall, load_script
+from relayna.streams.redis.store import Store
+
+__all__ = ["stream_states"]
+
+
+async def stream_states(
+    store: Store, keys: KeyGrammar, addresses: Sequence[TaskAddress]
+) -> list[StreamState]:
+    """The state of each stream, in the order given. Raises `StoreUnreachable` or `StoreRefused`."""
+    if not addresses:
+        return []
+    calls = [ScriptCall([keys.events(address)], []) for address in addresses]
+    return [_state(reply) for reply in await load_script("state.lua").run(store, calls)]
+
+
+def _state(reply: Reply) -> StreamState:
+    match reply:
+        case None:
+            return StreamState()
+        case [int() as length, int() as added, bytes() as last_id, int() as remaining]:
+            return StreamState(
+                length=length,
+                entries_added=added,
+                last_id=StreamId(last_id.decode()),
+                expires_in_ms=remaining if remaining >= 0 else None,
+            )
+        case Failed():
+            raise reply.error
+        case _:
+            raise StoreRefused("state.lua", f"unexpected reply {reply!r:.100}")
