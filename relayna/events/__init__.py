@@ -13,8 +13,9 @@ from relayna.events.envelope import Envelope, Event, RecordedEvent
 from relayna.events.lineage import ChildFinished, ChildRegistered
 from relayna.events.loss import EventsLost
 from relayna.events.opaque import Opaque
+from relayna.events.operator import OperatorActed
 from relayna.events.plain import PlainList, from_plain, to_plain
-from relayna.events.sanitise import Redact, redact_keys
+from relayna.events.redaction import DEFAULT_REDACTION, Redact, Redaction, redact_keys, redaction_of
 from relayna.events.status import TERMINAL_STATUSES, StatusPublished
 from relayna.events.task import (
     ConsumerDeadLetterPublished,
@@ -50,6 +51,7 @@ __all__ = [
     "DeadLetterRecorded",
     "DeadLetterReplayClaimed",
     "DeadLetterReplayed",
+    "DEFAULT_REDACTION",
     "DeliveryRepeated",
     "EVENT_TYPES",
     "Envelope",
@@ -57,9 +59,11 @@ __all__ = [
     "EventsLost",
     "Frame",
     "Opaque",
+    "OperatorActed",
     "PlainList",
     "RecordedEvent",
     "Redact",
+    "Redaction",
     "StatusPublished",
     "TERMINAL_STATUSES",
     "TaskHandlerFailed",
@@ -79,6 +83,7 @@ __all__ = [
     "encode_frame",
     "from_plain",
     "redact_keys",
+    "redaction_of",
     "to_plain",
     "type_name",
 ]

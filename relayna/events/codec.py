@@ -17,7 +17,8 @@ from msgspec import Raw, Struct
 from relayna.events.cut import BODY_LIMIT_BYTES, cut_body, cut_envelope
 from relayna.events.envelope import Envelope, Event, RecordedEvent
 from relayna.events.opaque import Opaque
-from relayna.events.sanitise import Redact, sanitise_body, storable_text, with_json_maps
+from relayna.events.redaction import Redact, redacted
+from relayna.events.sanitise import sanitise_body, storable_text, with_json_maps
 from relayna.events.upcasters import upcast
 from relayna.events.vocabulary import CURRENT_VERSIONS, EVENT_TYPES, Body
 from relayna.ids import EventId, StreamId, TaskId
@@ -116,14 +117,15 @@ def encode_event(event: Event, redact: Redact | None = None) -> bytes:
 
     Raises `KeyError` for a body that is not in the vocabulary, which is a mistake in the program.
     """
-    body = sanitise_body(event.body, redact)
+    said = event.body if redact is None else redacted(event.body, redact)
+    body = sanitise_body(said, redact)
     name = type(body).__name__
     version = CURRENT_VERSIONS[name]
     try:
         encoded = _encoder.encode((name, version, event.envelope, body))
     except _unencodable:
         envelope = sanitise_body(event.envelope, thorough=True)
-        body = sanitise_body(event.body, redact, thorough=True)
+        body = sanitise_body(said, redact, thorough=True)
         encoded = _encoder.encode((name, version, envelope, body))
         event = Event(envelope=envelope, body=body)
     if len(encoded) <= BODY_LIMIT_BYTES:

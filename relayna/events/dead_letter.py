@@ -30,6 +30,8 @@ class DeadLetterRecorded(Struct, frozen=True, array_like=True, kw_only=True, gc=
     body_size: int | None = None
     """Bytes of the whole body; more than `body` holds when it was cut."""
     body_sha256: str | None = None
+    body_redacted: bool = False
+    """`body` is without the secrets that the message has, or is not there, for nobody could look through it."""
 
 
 class DeadLetterReplayed(Struct, frozen=True, array_like=True, kw_only=True, gc=False):

@@ -1,7 +1,8 @@
 """The one step between what a worker says and what is stored: storable, bounded, redacted.
 
 Owns what is done to values that MessagePack cannot hold (all of them tried), to maps without end, and to
-secrets. Pure; never raises on data. `relayna.events.cut` cuts what is too large.
+secrets in maps. Pure; never raises on data. `relayna.events.cut` cuts what is too large, and
+`relayna.events.redaction` knows secrets.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from __future__ import annotations
 import base64
 import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -21,11 +22,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from relayna.events.cut import BODY_LIMIT_BYTES, cut_text
+from relayna.events.masking import REDACTED
+from relayna.events.redaction import Redact, Redaction
 
 __all__ = [
     "FREE_FORM_FIELDS",
-    "Redact",
-    "redact_keys",
     "sanitise_body",
     "sanitise_value",
     "storable_text",
@@ -35,10 +36,6 @@ __all__ = [
 FREE_FORM_FIELDS: Final = ("meta", "headers")
 """Fields that hold the user's own maps: always walked, and redacted at every depth."""
 
-Redact: TypeAlias = Callable[[str, object], object]
-"""Given a key of a free-form map, at any depth, and its value: what to store instead."""
-
-REDACTED: Final = "[redacted]"
 _DEPTH_LIMIT: Final = 32
 _VALUES_LIMIT: Final = 10_000
 _TEXT_LIMIT: Final = 4 * BODY_LIMIT_BYTES
@@ -49,21 +46,6 @@ _LARGEST_INTEGER: Final = 2**64 - 1
 _json: Final = msgspec.json.Encoder(order="deterministic")
 
 StructT = TypeVar("StructT", bound=Struct)
-
-
-def redact_keys(keys: Iterable[str]) -> Redact:
-    """A hook that hides the values of keys that contain one of these words, whatever their case.
-
-    >>> redact_keys(["password"])("DB_Password", "hunter2")
-    '[redacted]'
-    """
-    words = tuple(key.lower() for key in keys if key)
-
-    def redact(key: str, value: object) -> object:
-        lowered = key.lower()
-        return REDACTED if any(word in lowered for word in words) else value
-
-    return redact
 
 
 def sanitise_body(body: StructT, redact: Redact | None = None, *, thorough: bool = False) -> StructT:
@@ -141,6 +123,7 @@ class _Walk:
 
     def __init__(self, redact: Redact | None) -> None:
         self._redact = redact
+        self._redaction = redact if isinstance(redact, Redaction) else None
         self._values_left = _VALUES_LIMIT
         self._text_left = _TEXT_LIMIT
 
@@ -165,6 +148,8 @@ class _Walk:
     def _container(self, value: Mapping[Any, Any] | Iterable[object], depth: int) -> object:
         if depth >= _DEPTH_LIMIT:  # also where a map that holds itself ends
             return "[cut: too deep]"
+        if self._redaction is not None:
+            value = self._redaction.unpaired(value)
         return self._mapping(value, depth) if isinstance(value, Mapping) else self._sequence(value, depth)
 
     def _mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, object]:
@@ -195,6 +180,8 @@ class _Walk:
 
     def _name(self, key: object) -> str:
         if isinstance(key, str) and not isinstance(key, Enum):
+            if self._redaction is not None:
+                key = self._redaction.name(key)
             return storable_text(key) if len(key) <= _SHORT_TEXT else self._text(key)
         if isinstance(key, Mapping | tuple | frozenset):
             return f"<{type(key).__name__}>"
@@ -209,6 +196,8 @@ class _Walk:
             return f"{REDACTED[:-1]}: the hook failed]"
 
     def _text(self, value: str) -> str:
+        if self._redaction is not None:
+            value = self._redaction.text(value)
         if len(value) <= max(_SHORT_TEXT, self._text_left):
             self._text_left -= len(value)
             return storable_text(value)

@@ -20,6 +20,7 @@ from relayna.events.dead_letter import DeadLetterRecorded, DeadLetterReplayClaim
 from relayna.events.lineage import ChildFinished, ChildRegistered
 from relayna.events.loss import EventsLost
 from relayna.events.opaque import Opaque
+from relayna.events.operator import OperatorActed
 from relayna.events.status import StatusPublished
 from relayna.events.task import (
     ConsumerDeadLetterPublished,
@@ -72,6 +73,7 @@ Body: TypeAlias = (
     | EventsLost
     | ChildRegistered
     | ChildFinished
+    | OperatorActed
     | Opaque
 )
 
@@ -102,6 +104,7 @@ EVENT_TYPES: Final[tuple[tuple[type[Struct], int], ...]] = (
     (EventsLost, 1),
     (ChildRegistered, 1),
     (ChildFinished, 1),
+    (OperatorActed, 1),
 )
 """Every type that may be written, with the version that this release writes."""
 

@@ -22,7 +22,7 @@ from relayna.projections.fact_ids import cause_of
 from relayna.projections.graph import NodeState
 from relayna.projections.task_run import TaskRun
 
-__all__ = ["attempt_state", "draw_attempts"]
+__all__ = ["attempt_state", "draw_attempts", "due_at"]
 
 _DELIVERY_ANNOTATIONS: Final[tuple[str, ...]] = (
     "queue_name", "consumer_name", "task_type", "stage", "origin_stage", "shard", "message_id", "routing_key",
@@ -107,7 +107,7 @@ def _failure(attempt: Attempt) -> dict[str, Any]:
 def _timing(run: TaskRun, attempt: Attempt) -> dict[str, Any]:
     anomalies: set[str] = set()
     shown: dict[str, Any] = {}
-    begun, closed_at, due = attempt.begun, attempt.closed_at, _due(run, attempt)
+    begun, closed_at, due = attempt.begun, attempt.closed_at, due_at(run, attempt)
     if closed_at is not None and UNTIMED not in (begun, closed_at):
         shown["duration_ms"] = milliseconds_between(begun, closed_at)
         if closed_at < begun:
@@ -125,7 +125,7 @@ def _timing(run: TaskRun, attempt: Attempt) -> dict[str, Any]:
     return shown
 
 
-def _due(run: TaskRun, attempt: Attempt) -> Instant | None:
+def due_at(run: TaskRun, attempt: Attempt) -> Instant | None:
     """When the message could have been handed out: published, or its retry's delay over."""
     cause = cause_of(attempt.opened.event.envelope) if attempt.opened else None
     causing = run.placed.get(cause) if cause is not None else None

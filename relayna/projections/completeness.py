@@ -21,6 +21,7 @@ from relayna.events import (
     DeliveryRepeated,
     EventsLost,
     Opaque,
+    OperatorActed,
     StatusPublished,
 )
 from relayna.events.history import StreamFact
@@ -39,7 +40,7 @@ _LONGEST_SEQ: Final = 19
 """Digits of a number that fits in 64 bits; longer ones are no numbers of ours."""
 
 _DEAD_LETTERS: Final = (DeadLetterRecorded, DeadLetterReplayed, DeadLetterReplayClaimed)
-_NOT_OBSERVATIONS: Final = (StatusPublished, *_DEAD_LETTERS, Opaque, ChildFinished)
+_NOT_OBSERVATIONS: Final = (StatusPublished, *_DEAD_LETTERS, Opaque, ChildFinished, OperatorActed)
 _FROM_OUTSIDE: Final = (*_NOT_OBSERVATIONS, ChildRegistered, DeliveryRepeated, EventsLost)
 """Others may tell them in a stream whose own beginning is gone."""
 

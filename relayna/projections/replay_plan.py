@@ -5,7 +5,6 @@ Owns the judgement, as a value. Pure; never raises on data, and publishes nothin
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from itertools import takewhile
 from typing import Any, Final, Literal, TypeAlias
@@ -13,10 +12,18 @@ from typing import Any, Final, Literal, TypeAlias
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from relayna.events import DeadLetterRecorded, RecordedEvent
+from relayna.events import RecordedEvent
 from relayna.ids import EventId, MessageId, SessionId, TaskId, replay_event_id
 from relayna.instants import Instant
 from relayna.projections.replay_claims import holder_of
+from relayna.projections.replay_content import (
+    ReplayTarget,
+    body_size,
+    content_flaw,
+    hidden_headers,
+    sent_headers,
+    target_of,
+)
 from relayna.projections.replay_history import LARGEST_COUNT, Fate, ReplayHistory, read_replay_history
 
 __all__ = [
@@ -34,32 +41,21 @@ DEFAULT_SAME_FAILURE_LIMIT: Final = 3
 ReplayReason: TypeAlias = Literal[
     "not_found",  # nothing is recorded under this id
     "no_body",  # the record has no body to send
+    "body_redacted",  # the body was recorded without its secrets
     "body_cut",  # the record has only the beginning of the body
     "no_target",  # nobody recorded which queue it came from
     "headers_cut",  # the user's headers were too large to be kept
     "claimed",  # somebody else is replaying it at this moment
+    "replayed_since",  # it was replayed more or less often than whoever asks believes
     "in_flight",  # a replay is recorded and is not known to have ended
     "handled",  # the message was handled to its end after it had been given up
     "dead_again",  # its replay was given up as well: that letter is the one to replay
     "same_failure",  # replayed again and again, and it died of the same each time
 ]
-_NEVER: Final = frozenset({"not_found", "no_body", "body_cut", "no_target", "claimed"})
+_NEVER: Final = frozenset(
+    {"not_found", "no_body", "body_redacted", "body_cut", "no_target", "claimed", "replayed_since"}
+)
 """No force can help these: there is nothing to send, or nowhere to send it, or somebody else sends it."""
-
-_STANDS_FOR_LOST: Final = ("[redacted", "[cut:")
-_CUT_MAP: Final = "relayna.cut"
-
-
-class ReplayTarget(Struct, frozen=True, kw_only=True, gc=False):
-    """Where the message goes: straight to the queue that it came from, by the default exchange.
-
-    An exchange could hand copies of it to other queues too, whose consumers have had theirs.
-    """
-
-    queue_name: str
-    exchange: str = ""
-    routing_key: str
-    known_from: Literal["record", "x-death"]
 
 
 class PlanNote(Struct, frozen=True, gc=False):
@@ -84,6 +80,8 @@ class ReplayPlan(Struct, frozen=True, kw_only=True):
     message_id: MessageId | None = None
     replay_count: int = 0
     """The count that the copy carries, which gives its delivery an identity of its own."""
+    replays_so_far: int = 0
+    """How often this letter was replayed, as recorded."""
     published_by: Instant | None = None
     """When the first attempt at this very copy began: it is published, only the record of that is missing."""
     body: bytes | None = None
@@ -109,12 +107,14 @@ def plan_replay(
     force: bool = False,
     now: Instant | None = None,
     claim_id: str | None = None,
+    expected_replays: int | None = None,
 ) -> ReplayPlan:
     """Decide from what the task's stream holds, in the log's order. Never raises.
 
     `own_replay_count` is what the dead letter's headers say. `force` leaves out every reason that is only
     a guard: against a second copy beside a first, and against loops. Before a claim is made, `now` says whether
     another's has run out (without it, none has); afterwards `claim_id` asks whether that claim holds.
+    With `expected_replays`, the letter must have been replayed so often by now, as who asks has seen.
     """
     history = read_replay_history(events, dead_letter_id)
     if history is None:
@@ -122,7 +122,11 @@ def plan_replay(
         return ReplayPlan(task_id=task_id, dead_letter_id=dead_letter_id, allowed=False, reasons=(note,))
     count = min(max(history.taken | {own_replay_count}, default=0) + 1, LARGEST_COUNT)
     plan = _unjudged(history, task_id, count)
-    against = _content_reasons(history.letter) + _guards(plan, history, own_replay_count, same_failure_limit)
+    flaw = content_flaw(history.letter)
+    against = [_note(*flaw)] if flaw else []
+    against += _guards(plan, history, own_replay_count, same_failure_limit)
+    if expected_replays not in (None, plan.replays_so_far):
+        against.append(_note("replayed_since", _counts(plan.replays_so_far, expected_replays)))
     standing = tuple(note for note in against if not force or note.code in _NEVER)
     overruled = tuple(note for note in against if note not in standing)
     if not standing and plan.published_by is None:
@@ -141,14 +145,15 @@ def _unjudged(history: ReplayHistory, task_id: TaskId, count: int) -> ReplayPlan
         task_id=task_id,
         dead_letter_id=letter.dead_letter_id,
         allowed=False,
-        target=_target(letter),
+        target=target_of(letter),
         event_id=replay_event_id(letter.dead_letter_id, count),
         message_id=history.message_id,
         replay_count=count,
+        replays_so_far=len(history.counts),
         published_by=history.published_by(count),
         body=letter.body,
-        body_size=_body_size(letter),
-        headers={name: value for name, value in (letter.headers or {}).items() if not _is_lost(name, value)},
+        body_size=body_size(letter),
+        headers=sent_headers(letter),
         content_type=letter.content_type,
         correlation_id=envelope.correlation_id,
         session_id=envelope.session_id,
@@ -161,21 +166,8 @@ def _note(code: ReplayReason, text: str) -> PlanNote:
     return PlanNote(code, text)
 
 
-def _content_reasons(letter: DeadLetterRecorded) -> list[PlanNote]:
-    if letter.body is None:
-        return [_note("no_body", "the record has no body to send")]
-    digest = letter.body_sha256
-    differs = digest is not None and digest != hashlib.sha256(letter.body).hexdigest()
-    if len(letter.body) < _body_size(letter) or differs:
-        kept = f"{len(letter.body)} of {_body_size(letter)} bytes"
-        return [_note("body_cut", f"the record holds {kept} of the body; the message itself is in its queue")]
-    if isinstance(letter.headers, dict) and _CUT_MAP in letter.headers:
-        return [_note("headers_cut", "the user's headers were too large to be recorded and would be missing")]
-    return []
-
-
-def _body_size(letter: DeadLetterRecorded) -> int:
-    return len(letter.body or b"") if letter.body_size is None else letter.body_size
+def _counts(replays: int, expected: int | None) -> str:
+    return f"it was replayed {replays} times by now, not {expected}: look at it again"
 
 
 def _guards(
@@ -241,11 +233,6 @@ def _failure(history: ReplayHistory) -> str:
     return ", ".join(text for text in (letter.reason, letter.exception_type) if text) or "nothing known"
 
 
-def _is_lost(name: str, value: object) -> bool:
-    """Whether a recorded header only stands for one that was hidden or cut."""
-    return name == _CUT_MAP or (isinstance(value, str) and value.startswith(_STANDS_FOR_LOST))
-
-
 def _left_open(history: ReplayHistory, count: int, claim_id: str | None) -> bool:
     """Whether somebody claimed this replay before, and never said how it went."""
     before = takewhile(lambda claim: claim_id is None or claim.claim_id != claim_id, history.claims)
@@ -266,7 +253,7 @@ def _warnings(
                 "claimed_before", "somebody claimed this replay and did not say how it went; it may be sent"
             )
         )
-    hidden = sorted((history.letter.headers or {}).keys() - plan.headers.keys() - {_CUT_MAP})
+    hidden = hidden_headers(history.letter)
     if hidden:
         notes.append(PlanNote("headers_hidden", f"headers that were not recorded: {', '.join(hidden)}"))
     if history.letter.message_id is None:
@@ -275,16 +262,3 @@ def _warnings(
     if 0 < repeats < same_failure_limit:
         notes.append(PlanNote("failed_before", f"{repeats} replays died of the same: {_failure(history)}"))
     return notes
-
-
-def _target(letter: DeadLetterRecorded) -> ReplayTarget | None:
-    if letter.source_queue_name:
-        queue = letter.source_queue_name
-        return ReplayTarget(queue_name=queue, routing_key=queue, known_from="record")
-    deaths = (letter.headers or {}).get("x-death")
-    # The latest death comes first: https://www.rabbitmq.com/docs/dlx#effects
-    latest = deaths[0] if isinstance(deaths, list | tuple) and deaths else None
-    died_in = latest.get("queue") if isinstance(latest, Mapping) else None
-    if not isinstance(died_in, str) or not died_in:
-        return None
-    return ReplayTarget(queue_name=died_in, routing_key=died_in, known_from="x-death")

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Final
 
-from relayna.events import Opaque, TaskPublished
+from relayna.events import DeadLetterReplayed, Opaque, TaskPublished
 from relayna.events.status import TERMINAL_STATUSES
 from relayna.projections.attempts import AGGREGATION
 from relayna.projections.attribution import OBSERVED, Attribution
+from relayna.projections.dead_letters import DeadLetter
 from relayna.projections.drawing import Drawing, node_id
 from relayna.projections.graph import NodeState
 from relayna.projections.kinship import first_parent_told
@@ -20,6 +21,7 @@ from relayna.projections.statuses import Status
 from relayna.projections.task_run import TaskRun
 
 __all__ = [
+    "attribution_of_status",
     "draw_dead_letters",
     "draw_opaque",
     "draw_retries",
@@ -105,7 +107,7 @@ def draw_statuses(run: TaskRun, home: str, drawing: Drawing) -> None:
     prefix = node_id("status", run.task_id)
     for number, status in enumerate(run.statuses, 1):
         own_id = f"{prefix}:{number}"
-        by = _attribution_of(run, status)
+        by = attribution_of_status(run, status)
         drawing.node(
             own_id,
             "status_event",
@@ -130,7 +132,8 @@ def draw_statuses(run: TaskRun, home: str, drawing: Drawing) -> None:
         )
 
 
-def _attribution_of(run: TaskRun, status: Status) -> Attribution:
+def attribution_of_status(run: TaskRun, status: Status) -> Attribution:
+    """The attempt that published it, by whichever of its records knows best."""
     first = run.attribute(status.placed)
     if first.evidence == OBSERVED or not status.others:
         return first
@@ -186,12 +189,20 @@ def draw_dead_letters(run: TaskRun, home: str, drawing: Drawing) -> None:
                 "state": "replayed" if letter.replays or letter.node_id in replayed else "dead_lettered",
                 **{name: letter.known(name) for name in names},
                 "replay_count": len(letter.replays) or None,
+                "replayed_by": _replayed_by(letter) or None,
             },
         )
         source = source_node(run, by.attempt, letter.known("message_id")) or home
         drawing.edge(
             source, letter.node_id, "dead_lettered_to", time=time, evidence=by.evidence, rule=by.rule
         )
+
+
+def _replayed_by(letter: DeadLetter) -> list[str]:
+    told = (placed.event.body for placed in letter.replays)
+    return sorted(
+        {body.replayed_by for body in told if isinstance(body, DeadLetterReplayed) and body.replayed_by}
+    )
 
 
 def draw_opaque(run: TaskRun, drawing: Drawing) -> None:

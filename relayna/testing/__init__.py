@@ -1,4 +1,4 @@
-"""For tests of whoever uses relayna: trials of workers, made-up histories, specifications of projections.
+"""For tests of whoever uses relayna: trials of workers, graphs as tests, made-up histories, specs of projections.
 
 The names below are loaded when they are first used: pytest imports this package in every project that has
 relayna installed.
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from relayna.testing.attempt_histories import AttemptHistory
+    from relayna.testing.execution_assertions import ExecutionAssertions, NotAsExpected, assert_execution
     from relayna.testing.graph_reading import births, edges, node, nodes, observed_edges
     from relayna.testing.histories import TaskHistory, history
     from relayna.testing.projection_spec import Answered, Given, given, given_to
@@ -25,6 +26,8 @@ __all__ = [
     "AttemptHistory", "Sent", "TaskHistory", "history",
     # specifications of projections
     "Answered", "Given", "given", "given_to",
+    # graphs as tests
+    "ExecutionAssertions", "NotAsExpected", "assert_execution",
     # questions to graphs
     "births", "edges", "node", "nodes", "observed_edges",
 ]  # fmt: skip
@@ -36,6 +39,9 @@ _HOMES: Final = {
     "Sent": "relayna.testing.scribe",
     **dict.fromkeys(("TaskHistory", "history"), "relayna.testing.histories"),
     **dict.fromkeys(("Answered", "Given", "given", "given_to"), "relayna.testing.projection_spec"),
+    **dict.fromkeys(
+        ("ExecutionAssertions", "NotAsExpected", "assert_execution"), "relayna.testing.execution_assertions"
+    ),
     **dict.fromkeys(("births", "edges", "node", "nodes", "observed_edges"), "relayna.testing.graph_reading"),
 }
 

@@ -22,7 +22,7 @@ from relayna.observability.wording import (
 from relayna.projections.graph import ExecutionGraph, ExecutionGraphNode
 from relayna.topologies.mermaid_labels import visible_text
 
-__all__ = ["NotInTime", "statuses_of", "unfinished", "unhandled", "unheard"]
+__all__ = ["NotInTime", "statuses_of", "story", "unfinished", "unhandled", "unheard"]
 
 _ATTEMPTS: Final = ("task_attempt", "stage_attempt")
 _LINES_SHOWN: Final = 40
@@ -52,7 +52,7 @@ class NotInTime(RelaynaError, AssertionError):
         self.missing = tuple(missing)
         why = f": {'; '.join(missing)}" if missing else ""
         lines = [f"Task {task_id!r} {awaited} within {patience_seconds:g} s{why}."]
-        lines += _unknown(known_tasks) if graph is None else _story(graph)
+        lines += _unknown(known_tasks) if graph is None else story(graph)
         lines.append(
             f"Working: {', '.join(working)}."
             if working
@@ -115,7 +115,7 @@ def _unknown(known_tasks: Collection[str]) -> list[str]:
     ]
 
 
-def _story(graph: ExecutionGraph) -> list[str]:
+def story(graph: ExecutionGraph) -> list[str]:
     """What is recorded so far, a line a node, oldest first."""
     lines = [_line(node, graph) for node in graph.nodes if node.kind != "task"]
     left_out = len(lines) - _LINES_SHOWN

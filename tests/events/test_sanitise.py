@@ -24,8 +24,8 @@ from relayna.events import (
     TaskResourceSampled,
     WorkflowStageAcked,
 )
+from relayna.events.redaction import redact_keys
 from relayna.events.sanitise import (
-    redact_keys,
     sanitise_body,
     sanitise_value,
     storable_text,
