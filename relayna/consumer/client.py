@@ -14,7 +14,7 @@ from relayna.clock import Clock, SystemClock
 from relayna.consumer.attempts.last_chances import LastChances
 from relayna.consumer.batch_request import BatchRequest
 from relayna.consumer.broker import Broker
-from relayna.consumer.guarded_spans import GuardedSpans
+from relayna.consumer.measured_spans import measured_spans
 from relayna.consumer.messages.envelope_codec import EnvelopeCodec
 from relayna.consumer.messages.envelopes import StatusEnvelope, WorkflowEnvelope
 from relayna.consumer.messages.incoming import batched_message_id
@@ -23,11 +23,11 @@ from relayna.consumer.producer import Producer
 from relayna.consumer.publications import ProducerPublication, Publications, publish_all
 from relayna.consumer.sender import Sender
 from relayna.consumer.task_request import TaskRequest, TasksNotPublished
-from relayna.events import StatusPublished, WorkflowMessagePublished
+from relayna.events import DEFAULT_REDACTION, Redact, StatusPublished, WorkflowMessagePublished
 from relayna.ids import MessageId, SessionId
 from relayna.instants import format_instant
 from relayna.mint import Mint, RandomMint
-from relayna.signals import Counters, IgnoredCounters, IgnoredSpans, Spans
+from relayna.signals import Counters, IgnoredCounters, ServedMeasures, Spans, have_report
 from relayna.streams.keys import checked_task_id
 from relayna.streams.sink import ObservationSink
 from relayna.topologies import (
@@ -53,6 +53,8 @@ class RelaynaClient:
     With an `observation_sink`, what it publishes is recorded too, so that queue waits are known and a task
     that nobody took yet shows as queued. `aliases` are other names for the fields of message bodies. `spans`
     makes spans of what it publishes and of its consumers' attempts: `relayna.observability.OpenTelemetrySpans`.
+    `counters` says where numbers go; with `relayna.observability.metrics.WorkerMetrics`, the broker and the sink
+    report there too, unless they were told otherwise, and others may look while the client is open. `redact` hides secrets in the texts of exceptions, also in logs and spans.
     """
 
     def __init__(
@@ -67,9 +69,11 @@ class RelaynaClient:
         spans: Spans | None = None,
         aliases: ContractAliasConfig | None = None,
         confirm_timeout: float = 10.0,
+        redact: Redact | None = DEFAULT_REDACTION,
     ) -> None:
         check_sink(observation_sink)
         self.topology = topology
+        self.redact = redact
         self.topology_kind = topology_kind(topology)
         self.terminal_statuses = terminal_statuses(topology)
         self.observation_sink = observation_sink
@@ -77,9 +81,10 @@ class RelaynaClient:
         self.mint = RandomMint() if mint is None else mint
         self.counters = IgnoredCounters() if counters is None else counters
         self.broker = _rabbitmq_of(topology, self.counters) if broker is None else broker
-        self.spans: Spans = IgnoredSpans() if spans is None else GuardedSpans(spans, self.counters)
+        self.spans = measured_spans(spans, counters, self.clock)
+        have_report((self.broker, observation_sink), counters)
         self.last_chances = LastChances()
-        self.sender = Sender(self.broker, confirm_timeout=confirm_timeout, spans=self.spans)
+        self.sender = Sender(self.broker, confirm_timeout=confirm_timeout, spans=self.spans, clock=self.clock)
         self.producer = self.mint.producer()
         self._producer = Producer(
             sender=self.sender,
@@ -95,6 +100,8 @@ class RelaynaClient:
     async def __aenter__(self) -> Self:
         """Open the broker and the sink, and declare the topology."""
         async with AsyncExitStack() as stack:
+            if isinstance(self.counters, ServedMeasures):
+                await stack.enter_async_context(self.counters)
             await stack.enter_async_context(self.broker)
             if self.observation_sink is not None:
                 await stack.enter_async_context(self.observation_sink)

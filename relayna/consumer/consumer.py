@@ -22,10 +22,12 @@ from msgspec.structs import replace
 from relayna.consumer.attempts.context import Context
 from relayna.consumer.attempts.delivery_run import DeliveryRun, HandlerRun, RunSettings
 from relayna.consumer.attempts.facts import AttemptFacts
+from relayna.consumer.attempts.failures import traceback_of
 from relayna.consumer.attempts.performance import release_after_error
 from relayna.consumer.batches import BatchRun
 from relayna.consumer.broker import Delivery, Subscription
 from relayna.consumer.client import RelaynaClient
+from relayna.consumer.measured_spans import begin_counting
 from relayna.consumer.messages.envelopes import AnyEnvelope
 from relayna.consumer.messages.incoming import read_delivery
 from relayna.consumer.option_checks import check_handler, check_numbers, check_retry_policy, check_sink
@@ -122,6 +124,7 @@ class Consumer(Service, Generic[AnyEnvelope]):
             if self._sink is not None:
                 await opened.enter_async_context(self._sink)
             await self._client.broker.declare(self.declarations())
+            begin_counting(self._client.counters, (queue.name for queue in self._queues))
             subscriptions = [
                 (
                     queue,
@@ -164,10 +167,13 @@ class Consumer(Service, Generic[AnyEnvelope]):
         self._running.add(one)
         try:
             await one.run()
-        except Exception:  # noqa: BLE001 - counted, logged with its traceback, and the delivery released
+        except Exception as error:  # noqa: BLE001 - counted, logged with its traceback, and the delivery released
             # A mistake of ours must neither lose the message nor stop its neighbours.
             self._client.counters.increment("relayna_deliveries_failed_total", queue=queue.name)
-            _log.exception("Handling a delivery on %s failed in relayna itself; it goes back", queue.name)
+            told = traceback_of(error, self._client.redact)
+            _log.error(
+                "Handling a delivery on %s failed in relayna itself; it goes back: %s", queue.name, told
+            )
             await release_after_error(self._client, delivery)
         finally:
             self._running.discard(one)

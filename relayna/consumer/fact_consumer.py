@@ -16,6 +16,7 @@ import anyio
 from anyio.abc import TaskStatus
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+from relayna.consumer.attempts.failures import traceback_of
 from relayna.consumer.attempts.performance import release_after_error, settle
 from relayna.consumer.broker import Delivery, Settlement, Subscription
 from relayna.consumer.client import RelaynaClient
@@ -181,11 +182,13 @@ class FactConsumer(Service):
             self._count("malformed", delivery)
             _log.warning("A message on %s is a dead letter: %s", delivery.queue_name, error)
             await settle(self._client, delivery, Settlement.REJECT)
-        except Exception:  # noqa: BLE001 - counted, logged with its traceback, and the delivery released
+        except Exception as error:  # noqa: BLE001 - counted, logged with its traceback, and the delivery released
             # A mistake of ours must neither lose the message nor stop its neighbours.
             self._count("failed", delivery)
-            _log.exception(
-                "Reading a message on %s failed in relayna itself; it goes back", delivery.queue_name
+            _log.error(
+                "Reading a message on %s failed in relayna itself; it goes back: %s",
+                delivery.queue_name,
+                traceback_of(error, self._client.redact),
             )
             await release_after_error(self._client, delivery)
         return None

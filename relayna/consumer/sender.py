@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from relayna.clock import Clock, SystemClock
 from relayna.consumer.broker import Broker, Message
+from relayna.consumer.messages.published_at import stamped
 from relayna.signals import IgnoredSpans, SendDetails, Spans
 from relayna.topologies import Route
 
@@ -17,10 +19,18 @@ __all__ = ["Sender"]
 class Sender:
     """Sends messages to a broker."""
 
-    def __init__(self, broker: Broker, *, confirm_timeout: float, spans: Spans | None = None) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        *,
+        confirm_timeout: float,
+        spans: Spans | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         """`confirm_timeout` is in seconds."""
         self._broker = broker
         self._confirm_timeout = confirm_timeout
+        self._clock = SystemClock() if clock is None else clock
         self._spans = IgnoredSpans() if spans is None else spans
 
     async def send(self, message: Message, route: Route) -> None:
@@ -35,7 +45,7 @@ class Sender:
         )
         with self._spans.sending(details) as headers:
             await self._broker.publish(
-                message if headers is message.headers else replace(message, headers=headers),
+                replace(message, headers=stamped(headers, self._clock.now())),
                 exchange=route.exchange,
                 routing_key=route.routing_key,
                 confirm_timeout=self._confirm_timeout,

@@ -1,18 +1,22 @@
-"""What can be asked of whoever replays dead letters, and what it answers.
+"""What can be asked of whoever keeps dead letters and replays them, and what it answers.
 
-Owns the protocol through which HTTP replays: it never sees a broker. `DLQService` implements it.
+Owns the protocols through which HTTP does both: it never sees a broker. `DLQService` implements them.
 """
 
 from __future__ import annotations
 
 import enum
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
+from relayna.observability.stores import PlainRecord
 from relayna.projections.replay_plan import ReplayPlan
 
-__all__ = ["DeadLetterReplayer", "ReplayOutcome", "ReplayResult"]
+__all__ = ["DeadLetterKeeper", "DeadLetterReplayer", "ReplayOutcome", "ReplayResult", "Via"]
+
+Via: TypeAlias = Literal["http", "command_line", "process"]
+"""By which way somebody asks."""
 
 
 class ReplayOutcome(enum.Enum):
@@ -46,6 +50,36 @@ class DeadLetterReplayer(Protocol):
         """What `replay` would do now; changes nothing. Raises `StoreError`."""
 
     async def replay(
-        self, task_id: str, dead_letter_id: str, *, force: bool = False, replayed_by: str | None = None
+        self,
+        task_id: str,
+        dead_letter_id: str,
+        *,
+        force: bool = False,
+        replayed_by: str | None = None,
+        via: Via = "process",
+        reason: str | None = None,
+        expect_replay_count: int | None = None,
     ) -> ReplayResult:
-        """Publish the letter again and record it, unless the plan refuses. Raises `StoreError`, `BrokerError`."""
+        """Publish the letter again and record it, unless the plan refuses.
+
+        Who asked (`replayed_by`), by which way and with which `reason`, and how it ended, is in the task's stream
+        before this returns; where that cannot be recorded, nothing is done. With `expect_replay_count` it is
+        refused when the letter was replayed more or less often by now. Raises `StoreError`, `BrokerError`.
+        """
+
+
+class DeadLetterKeeper(DeadLetterReplayer, Protocol):
+    """Shows dead letters, and sends them again."""
+
+    @property
+    def can_replay(self) -> bool:
+        """Whether it has a broker to publish to; without, `replay` raises `InvalidSetting`."""
+
+    async def list_dead_letters(self, task_id: str) -> list[PlainRecord]:
+        """The task's dead letters, oldest first. Raises `StoreError`."""
+
+    async def is_known(self, task_id: str) -> bool:
+        """Whether anything is recorded for the task. Raises `StoreError`."""
+
+    async def get_dead_letter(self, task_id: str, dead_letter_id: str) -> PlainRecord:
+        """One dead letter with headers and body (base64). Raises `DeadLetterNotFound`, `StoreError`."""

@@ -3,7 +3,8 @@
 Owns the list, the detail, and the order of a replay's steps. What a replay would be is decided in
 `projections/replay_plan.py`. A letter is what its records say together; its queue is not asked.
 
-A replay is claimed, published, marked, in this order (docs/decisions/0009). Whoever dies on the way leaves:
+A replay is claimed, published, marked, in this order (docs/decisions/0009), and audited before and after: what was
+asked for without an end that is told was cut off. Whoever dies on the way leaves:
 
 | after | the log has | the queue has | the next replay |
 |---|---|---|---|
@@ -38,11 +39,13 @@ from relayna.events import DeadLetterRecorded, DeadLetterReplayed
 from relayna.ids import TaskId
 from relayna.instants import Instant
 from relayna.mint import Mint, RandomMint
-from relayna.observability.dead_letter_replayer import ReplayOutcome, ReplayResult
+from relayna.observability.dead_letter_replayer import ReplayOutcome, ReplayResult, Via
 from relayna.observability.dead_letter_store import DLQStore
+from relayna.observability.operator_audit import OperatorAudit, ReplayRequest
 from relayna.observability.stores import PlainRecord
 from relayna.projections.replay_history import find_letter
 from relayna.projections.replay_plan import DEFAULT_SAME_FAILURE_LIMIT, ReplayPlan, plan_replay
+from relayna.signals import Counters, IgnoredCounters
 
 __all__ = ["DLQService"]
 
@@ -63,11 +66,12 @@ class DLQService:
         same_failure_limit: int = DEFAULT_SAME_FAILURE_LIMIT,
         claim_seconds: float | None = None,
         mint: Mint | None = None,
+        counters: Counters | None = None,
     ) -> None:
         """`confirm_timeout` is in seconds; `same_failure_limit` is explained in `plan_replay`.
 
-        For `claim_seconds` after it claimed a replay, nobody else replays that letter: 50 s longer than the
-        confirm may take, unless given. Raises `InvalidSetting` when it is negative.
+        Counts `relayna_replays_total` by outcome. For `claim_seconds` after it claimed a replay, nobody else
+        replays that letter: 50 s longer than the confirm may take, unless given. Raises `InvalidSetting` when it is negative.
         """
         if claim_seconds is not None and claim_seconds < 0:
             raise InvalidSetting("claim_seconds", "argument", f"{claim_seconds} must be at least 0")
@@ -79,7 +83,17 @@ class DLQService:
             confirm_timeout + _CLAIM_MARGIN_SECONDS if claim_seconds is None else claim_seconds
         )
         self._same_failure_limit = same_failure_limit
+        self._counters: Counters = IgnoredCounters() if counters is None else counters
         self._turns: WeakValueDictionary[tuple[str, str], anyio.Lock] = WeakValueDictionary()
+
+    @property
+    def can_replay(self) -> bool:
+        """Whether there is a broker to publish to."""
+        return self._broker is not None
+
+    async def is_known(self, task_id: str) -> bool:
+        """Whether anything is recorded for the task. Raises `StoreError`."""
+        return bool(await self._store.get_events(task_id))
 
     async def list_dead_letters(self, task_id: str) -> list[PlainRecord]:
         """The task's dead letters, oldest first, each once, with its `replay_count`. Raises `StoreError`."""
@@ -124,10 +138,10 @@ class DLQService:
 
         `force` leaves out the guards against a second copy beside a first, and against loops.
         """
-        return await self._plan(task_id, dead_letter_id, force=force)
+        return await self._plan(task_id, dead_letter_id, ReplayRequest(force=force))
 
     async def _plan(
-        self, task_id: str, dead_letter_id: str, *, force: bool, claim_id: str | None = None
+        self, task_id: str, dead_letter_id: str, request: ReplayRequest, *, claim_id: str | None = None
     ) -> ReplayPlan:
         events = await self._store.get_events(task_id)
         found = find_letter(events, dead_letter_id)
@@ -137,51 +151,88 @@ class DLQService:
             dead_letter_id=dead_letter_id,
             own_replay_count=read_headers(found[1].headers or {}).replay_count if found else 0,
             same_failure_limit=self._same_failure_limit,
-            force=force,
+            force=request.force,
             now=self._store.clock.now(),
             claim_id=claim_id,
+            expected_replays=request.expect_replay_count,
         )
 
     async def replay(
-        self, task_id: str, dead_letter_id: str, *, force: bool = False, replayed_by: str | None = None
+        self,
+        task_id: str,
+        dead_letter_id: str,
+        *,
+        force: bool = False,
+        replayed_by: str | None = None,
+        via: Via = "process",
+        reason: str | None = None,
+        expect_replay_count: int | None = None,
     ) -> ReplayResult:
         """Claim the replay, publish the letter again with a confirm, then record that, unless the plan refuses.
 
-        Of those who replay a letter at the same moment one publishes, and the others are refused. Raises
-        `StoreError` when the plan or the claim cannot be made, and `BrokerError`; in both cases nothing was
+        Of those who replay a letter at the same moment one publishes, and the others are refused, as is who
+        expects another `replay_count` than the letter has by now. Raises `StoreError` when it cannot be recorded
+        who asked, and when the plan or the claim cannot be made, and `BrokerError`; in these cases nothing was
         published. `InvalidSetting` without a broker.
         """
-        if self._broker is None:
+        broker = self._broker
+        if broker is None:
             raise InvalidSetting("broker", "argument", "replaying needs one; give DLQService a broker")
+        request = ReplayRequest(
+            force=force,
+            replayed_by=replayed_by,
+            via=via,
+            reason=reason,
+            expect_replay_count=expect_replay_count,
+        )
         async with self._turn(task_id, dead_letter_id):
-            plan, claim_id = await self._claimed(task_id, dead_letter_id, force, replayed_by)
-            if not plan.allowed or plan.target is None:
-                return ReplayResult(outcome=ReplayOutcome.REFUSED, plan=plan, problem=_reasons(plan))
-            # Taken before: whoever gets the message may be quicker than its confirm, and no effect may seem
-            # to come before its cause.
-            timestamp = plan.published_by or self._store.clock.now()
-            if plan.published_by is None and claim_id is not None:
-                try:
-                    await self._publish(self._broker, plan, plan.target.exchange, plan.target.routing_key)
-                except OutcomeUnknown as error:
-                    return ReplayResult(outcome=ReplayOutcome.UNKNOWN, plan=plan, problem=str(error))
-                except BrokerError:
-                    await self._withdraw(plan, claim_id)
-                    raise
-            return await self._mark(plan, timestamp, replayed_by)
+            result = await self._audited(broker, task_id, dead_letter_id, request)
+        self._counters.increment("relayna_replays_total", outcome=result.outcome.value)
+        return result
 
-    async def _claimed(
-        self, task_id: str, dead_letter_id: str, force: bool, claimed_by: str | None
-    ) -> tuple[ReplayPlan, str | None]:
+    async def _audited(
+        self, broker: Broker, task_id: str, dead_letter_id: str, request: ReplayRequest
+    ) -> ReplayResult:
+        before = await self._plan(task_id, dead_letter_id, request)
+        if before.letter_event_id is None:  # nobody's stream is begun by asking for what is not there
+            return ReplayResult(outcome=ReplayOutcome.REFUSED, plan=before, problem=_reasons(before))
+        audit = OperatorAudit(self._store, before, request, action_id=self._mint.message_id())
+        await audit.asked()
+        try:
+            plan, claim_id = await self._claimed(before, request)
+            result = await self._carry_out(broker, plan, claim_id, request.replayed_by)
+        except (BrokerError, StoreError) as error:
+            await audit.failed(error)
+            raise
+        return await audit.ended(result)
+
+    async def _carry_out(
+        self, broker: Broker, plan: ReplayPlan, claim_id: str | None, replayed_by: str | None
+    ) -> ReplayResult:
+        if not plan.allowed or plan.target is None:
+            return ReplayResult(outcome=ReplayOutcome.REFUSED, plan=plan, problem=_reasons(plan))
+        # Taken before: whoever gets the message may be quicker than its confirm, and no effect may seem
+        # to come before its cause.
+        timestamp = plan.published_by or self._store.clock.now()
+        if plan.published_by is None and claim_id is not None:
+            try:
+                await self._publish(broker, plan, plan.target.exchange, plan.target.routing_key)
+            except OutcomeUnknown as error:
+                return ReplayResult(outcome=ReplayOutcome.UNKNOWN, plan=plan, problem=str(error))
+            except BrokerError:
+                await self._withdraw(plan, claim_id)
+                raise
+        return await self._mark(plan, timestamp, replayed_by)
+
+    async def _claimed(self, before: ReplayPlan, request: ReplayRequest) -> tuple[ReplayPlan, str | None]:
         """The plan as it is once the replay is claimed, and the claim, when there is anything to claim."""
-        before = await self._plan(task_id, dead_letter_id, force=force)
         if not before.allowed or before.published_by is not None:
             return before, None
         claim_id = self._mint.message_id()
         await self._store.add_claim(
-            before, claim_id, holds_seconds=self._claim_seconds, claimed_by=claimed_by
+            before, claim_id, holds_seconds=self._claim_seconds, claimed_by=request.replayed_by
         )
-        plan = await self._plan(task_id, dead_letter_id, force=force, claim_id=claim_id)
+        plan = await self._plan(before.task_id, before.dead_letter_id, request, claim_id=claim_id)
         if plan.reasons and not any(note.code == "claimed" for note in plan.reasons):
             await self._withdraw(before, claim_id)  # meanwhile something else speaks against it
         return plan, claim_id

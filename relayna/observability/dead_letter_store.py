@@ -1,23 +1,28 @@
-"""A task's dead letters in its stream: what is kept of them, the claims to their replays, and the replays.
+"""A task's dead letters in its stream: what is kept of them, the claims to their replays, the replays, their audit.
 
 Owns which events say so, and how they are appended. Decides nothing: `dead_letter_service.py` does.
 """
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from relayna.clock import Clock
 from relayna.errors import InvalidSetting
 from relayna.events import (
+    DEFAULT_REDACTION,
     Body,
     DeadLetterRecorded,
     DeadLetterReplayClaimed,
     DeadLetterReplayed,
     Envelope,
     Event,
+    OperatorActed,
     RecordedEvent,
+    Redact,
 )
 from relayna.events.sanitise import storable_text
-from relayna.ids import EventId, replay_claim_event_id
+from relayna.ids import EventId, operator_event_id, replay_claim_event_id
 from relayna.instants import Instant
 from relayna.observability.stores import DEFAULT_HISTORY_MAXLEN, StreamView
 from relayna.projections.replay_plan import ReplayPlan
@@ -82,6 +87,18 @@ class DLQStore(StreamView):
         )
         await self._tell(plan, body, event_id=event_id, timestamp=self.clock.now())
 
+    async def add_action(self, plan: ReplayPlan, action: OperatorActed) -> None:
+        """Record what an operator asked for about the plan's letter, or how that ended. Raises `StoreError`.
+
+        Returns when the store has acknowledged it.
+        """
+        texts = {name: getattr(action, name) for name in ("action_id", "actor", "reason", "problem")}
+        storable = {name: storable_text(text) for name, text in texts.items() if text is not None}
+        event_id = operator_event_id(
+            plan.dead_letter_id, action.action, action.action_id or "", action.outcome or ""
+        )
+        await self._tell(plan, replace(action, **storable), event_id=event_id, timestamp=self.clock.now())
+
     async def _tell(self, plan: ReplayPlan, body: Body, *, event_id: EventId, timestamp: Instant) -> None:
         envelope = Envelope(
             event_id=event_id,
@@ -108,9 +125,15 @@ class RedisDLQStore(DLQStore):
         tenant: str = DEFAULT_TENANT,
         shard_count: int = DEFAULT_SHARD_COUNT,
         clock: Clock | None = None,
+        redact: Redact | None = DEFAULT_REDACTION,
     ) -> None:
         """Connects to nothing yet. Raises `InvalidSetting`."""
         log = RedisLog(redis, prefix=prefix, shard_count=shard_count, retention_seconds=ttl_seconds)
         super().__init__(
-            log, tenant=tenant, ttl_seconds=ttl_seconds, history_maxlen=history_maxlen, clock=clock
+            log,
+            tenant=tenant,
+            ttl_seconds=ttl_seconds,
+            history_maxlen=history_maxlen,
+            clock=clock,
+            redact=redact,
         )

@@ -1,51 +1,68 @@
 """Answers `GET /executions/{task_id}/graph`: reads the streams of a task and its children, folds, returns.
 
-Owns which streams are read and how many. Judges nothing: the projection does.
+Owns how a question becomes an answer with a version, and whether a version is still the answer. What is read
+`family_reading.py` knows; the projection judges.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import Final
+from collections.abc import Iterable
+from functools import partial
+from typing import Final, Protocol
 
-from msgspec import Struct
+import anyio.to_thread
 
 from relayna.clock import Clock, SystemClock
-from relayna.errors import ExecutionNotFound, InvalidQuery, InvalidSetting, StoreRefused
-from relayna.events import RecordedEvent
-from relayna.events.history import StreamFact
-from relayna.events.lineage import ChildFinished
-from relayna.ids import TaskId, Tenant
-from relayna.instants import Instant, parse_instant
+from relayna.errors import InvalidQuery, InvalidSetting
+from relayna.ids import Tenant
+from relayna.observability.admission import Admission, Turn
+from relayna.observability.family_reading import FamilyHistory, FamilyReader, Positions
+from relayna.observability.graph_answer import GraphTerms, is_whole
+from relayna.observability.graph_question import (
+    DEFAULT_VIEW,
+    MAX_DEPTH,
+    GraphQuestion,
+    Moment,
+    checked_question,
+)
+from relayna.observability.graph_version import (
+    VersionedGraph,
+    make_version,
+    parse_version,
+    position_of,
+    question_digest,
+    task_digest,
+)
+from relayna.observability.known_versions import KnownVersions, by_task
+from relayna.observability.left_out import bounds_for
+from relayna.observability.shared_work import SharedWork
 from relayna.observability.stores import StreamView
-from relayna.projections.execution import DEFAULT_DEPTH, GraphQuery
-from relayna.projections.family import referenced_children
+from relayna.projections.execution import DEFAULT_DEPTH
 from relayna.projections.graph import ExecutionGraph
-from relayna.projections.projection import Item
-from relayna.projections.registry import execution_projection_for
-from relayna.streams import DEFAULT_TENANT, Log, Replay, TaskAddress, checked_task_id, replay
+from relayna.streams import DEFAULT_TENANT, Log, TaskAddress
 from relayna.streams.log import DEFAULT_RETENTION_SECONDS
 from relayna.topologies import Topology, topology_kind
 
-__all__ = ["MAX_DEPTH", "ExecutionGraphService"]
+__all__ = ["MAX_DEPTH", "ExecutionGraphService", "GraphsBuilt", "VersionedGraph"]
 
-MAX_DEPTH: Final = 50
 _TASKS_READ: Final = 10_000
-_READ_AT_ONCE: Final = 500
+_FOLDED_HERE: Final = 300
+"""Items; more are folded in a thread, so that whoever else is in this event loop has their turn."""
+_STATES_AT_ONCE: Final = 500
 
 
-class _Unread(Struct, frozen=True):
-    """A child whose stream was not read: the graph would be too large, or the store refused."""
+class GraphsBuilt(Protocol):
+    """Whoever wants to know of graphs that were built; `relayna.observability.metrics.GraphReports` is one."""
 
-    task_id: TaskId
+    def built(self, graph: ExecutionGraph, seconds: float, *, whole: bool) -> None:
+        """One was, in so many seconds; `whole` when nothing was taken out of it. Must be quick."""
 
 
 class ExecutionGraphService:
-    """Builds execution graphs from a log. Stateless: any number of them may read the same log.
+    """Builds execution graphs from a log. Any number of them may read the same log.
 
     The log must be open (`async with log`). With `topology`, graphs say that kind whatever the records say.
-    Raises `InvalidSetting` for a store in place of its log.
+    All services of a process share one `admission`; `reports` is told of each graph. Raises `InvalidSetting` for a store in place of its log.
     """
 
     def __init__(
@@ -57,119 +74,162 @@ class ExecutionGraphService:
         retention_seconds: int = DEFAULT_RETENTION_SECONDS,
         max_tasks: int = _TASKS_READ,
         clock: Clock | None = None,
+        admission: Admission | None = None,
+        reports: GraphsBuilt | None = None,
     ) -> None:
         if isinstance(log, StreamView):
             raise InvalidSetting(
                 "log", "argument", f"a {type(log).__name__} is a view of one; pass store.log"
             )
         self._log = log
-        self._configured_kind = topology_kind(topology) if topology is not None else None
-        self._terminal_statuses = () if topology is None else topology.terminal_statuses
+        self._terms = GraphTerms(
+            tenant=tenant,
+            configured_kind=None if topology is None else topology_kind(topology),
+            terminal_statuses=() if topology is None else topology.terminal_statuses,
+            retention_micros=retention_seconds * 1_000_000,
+            max_tasks=max_tasks,
+        )
         self._tenant = tenant
-        self._retention_micros = retention_seconds * 1_000_000
-        self._max_tasks = max_tasks
         self._clock = clock or SystemClock()
+        self._admission = admission or Admission()
+        self._reports = reports
+        self._known = KnownVersions()
+        self._work: SharedWork[VersionedGraph] = SharedWork()
 
     async def get_graph(
         self,
         task_id: str,
         *,
-        at: datetime | str | int | None = None,
+        at: Moment | None = None,
+        as_of: Moment | None = None,
         depth: int = DEFAULT_DEPTH,
         max_nodes: int | None = None,
+        view: str = DEFAULT_VIEW,
+        collapse: Iterable[str] = (),
     ) -> ExecutionGraph:
         """The graph of a task, with `depth` generations of children, as it was `at` that time.
 
-        At most `max_nodes` nodes are drawn; an answer that is cut says `truncated` and how to go on. Raises
-        `ExecutionNotFound`, `InvalidQuery`, `StoreUnreachable` and `StoreRefused`.
+        With `as_of`, only what was known then: an instant, or the version of an earlier answer. At most
+        `max_nodes` nodes are drawn, and reading is bounded by it; an answer that is cut says `truncated`
+        and how to go on. `view` and `collapse` as for `relayna.projections.graph_view.shown`. Raises
+        `ExecutionNotFound`, `InvalidQuery`, `Busy`, `StoreUnreachable` and `StoreRefused`.
         """
-        query = _checked_query(at, depth, max_nodes, self._terminal_statuses)
-        # Our producers refuse an empty id; others may have recorded under one.
-        root = TaskId("") if task_id == "" else checked_task_id(task_id)
-        items, kinds = await self._history(root, query.depth)
-        projection = execution_projection_for(kinds, configured=self._configured_kind)
-        state = projection.initial(root)
-        for item in items:
-            projection.apply(state, item)
-        return projection.finish(state, query)
+        answer = await self.get_versioned(
+            task_id, at=at, as_of=as_of, depth=depth, max_nodes=max_nodes, view=view, collapse=collapse
+        )
+        return answer.graph
 
-    async def _history(self, root: TaskId, depth: int) -> tuple[list[Item], list[str]]:
-        """Everything that is stored of the root and its descendants, a generation at a time."""
-        items: list[Item] = []
-        kinds: list[str] = []
-        seen = {root}
-        generation = [root]
-        ended: dict[TaskId, Instant] = {}
-        for level in range(depth + 1):
-            children: dict[TaskId, None] = {}
-            for read in await self._read(generation):
-                if isinstance(read, _Unread):
-                    items.append(StreamFact(task_id=read.task_id, name="limit_reached"))
-                    continue
-                task_id = read.address.task_id
-                if task_id == root:
-                    if not read.events:
-                        raise ExecutionNotFound(root)
-                    kinds = [fact.value or "" for fact in read.facts if fact.name == "topology_kind"]
-                items += read.events
-                items += read.facts
-                if not read.events and self._has_expired(ended.get(task_id)):
-                    items.append(StreamFact(task_id=task_id, name="expired"))
-                ended.update(_ended_children(read.events))
-                children.update(dict.fromkeys(sorted(referenced_children(read.events))))
-            generation = [child for child in children if child not in seen]
-            seen.update(generation)
-            if not generation or level == depth:
-                break
-            left = max(0, self._max_tasks - len(seen) + len(generation))
-            items += (StreamFact(task_id=child, name="limit_reached") for child in generation[left:])
-            generation = generation[:left]
-        return items, kinds
+    async def get_versioned(
+        self,
+        task_id: str,
+        *,
+        at: Moment | None = None,
+        as_of: Moment | None = None,
+        depth: int = DEFAULT_DEPTH,
+        max_nodes: int | None = None,
+        view: str = DEFAULT_VIEW,
+        collapse: Iterable[str] = (),
+    ) -> VersionedGraph:
+        """The graph as `get_graph` gives it, with its version and the streams that it was read from.
 
-    async def _read(self, task_ids: Sequence[TaskId]) -> list[Replay | _Unread]:
-        found: list[Replay | _Unread] = []
-        for start in range(0, len(task_ids), _READ_AT_ONCE):
-            addresses = [
-                TaskAddress(task_id, self._tenant) for task_id in task_ids[start : start + _READ_AT_ONCE]
+        Whoever asks the same at the same time gets the same object: change nothing in it.
+        """
+        question = checked_question(
+            task_id, at=at, as_of=as_of, depth=depth, max_nodes=max_nodes, view=view, collapse=collapse
+        )
+
+        async def still_true(answer: VersionedGraph) -> bool:
+            return await self._is_current(answer.version, question)
+
+        return await self._work.do(question, partial(self._answer, question), still_true=still_true)
+
+    async def is_current(
+        self,
+        version: str,
+        task_id: str,
+        *,
+        at: Moment | None = None,
+        as_of: Moment | None = None,
+        depth: int = DEFAULT_DEPTH,
+        max_nodes: int | None = None,
+        view: str = DEFAULT_VIEW,
+        collapse: Iterable[str] = (),
+    ) -> bool:
+        """Whether the same question would be answered with this version now.
+
+        Looks at the ends of the streams only. False also when nobody knows: for any other text, and for
+        a version of many streams that this process does not remember. Raises as `get_graph` does.
+        """
+        question = checked_question(
+            task_id, at=at, as_of=as_of, depth=depth, max_nodes=max_nodes, view=view, collapse=collapse
+        )
+        return await self._is_current(version, question)
+
+    async def _is_current(self, token: str, question: GraphQuestion) -> bool:
+        version = parse_version(token)
+        if version is None or version.question != self._digest(question):
+            return False
+        positions = self._known.positions(token, version, root=question.task_id, tenant=self._tenant)
+        if positions is None or (version.changes_at is not None and version.changes_at <= self._clock.now()):
+            return False
+        for start in range(0, len(positions), _STATES_AT_ONCE):
+            looked_at = positions[start : start + _STATES_AT_ONCE]
+            states = await self._log.states([position.address for position in looked_at])
+            now = [
+                position_of(position.address, state)
+                for position, state in zip(looked_at, states, strict=True)
             ]
-            try:
-                found += await replay(self._log, addresses)
-            except StoreRefused:
-                # One stream that is none must not take the others with it.
-                found += [await self._read_alone(address, only=len(task_ids) == 1) for address in addresses]
-        return found
+            if now != [*looked_at]:
+                return False
+        return True
 
-    async def _read_alone(self, address: TaskAddress, *, only: bool) -> Replay | _Unread:
-        try:
-            return (await replay(self._log, [address]))[0]
-        except StoreRefused:
-            if only:
-                raise
-            return _Unread(address.task_id)
+    async def _answer(self, question: GraphQuestion) -> VersionedGraph:
+        began = self._clock.now()
+        with self._admission.turn() as turn:
+            history = await self._read(question, turn)
+            if len(history.items) <= _FOLDED_HERE:
+                graph = self._terms.fold(question, history)
+            else:
+                graph = await anyio.to_thread.run_sync(self._terms.fold, question, history)
+        version = make_version(self._digest(question), history.positions, changes_at=history.changes_at)
+        self._known.remember(version, history.positions)
+        if self._reports is not None:
+            seconds = max(0, self._clock.now() - began) / 1_000_000
+            self._reports.built(graph, seconds, whole=is_whole(question, graph))
+        return VersionedGraph(
+            version=version,
+            graph=graph,
+            streams=tuple((position.address, position.last_id) for position in history.positions),
+        )
 
-    def _has_expired(self, ended_at: Instant | None) -> bool:
-        return ended_at is not None and ended_at + self._retention_micros < self._clock.now()
+    def _digest(self, question: GraphQuestion) -> bytes:
+        return question_digest(self._terms.asked(question))
 
+    async def _read(self, question: GraphQuestion, turn: Turn) -> FamilyHistory:
+        reader = FamilyReader(
+            self._log,
+            tenant=self._tenant,
+            bounds=bounds_for(question.max_nodes, max_tasks=self._terms.max_tasks),
+            now=self._clock.now(),
+            retention_micros=self._terms.retention_micros,
+            before_much=turn.take,
+            known_by=question.as_of,
+            positions=self._as_of_positions(question),
+        )
+        return await reader.read(question.task_id, depth=question.depth)
 
-def _ended_children(events: Iterable[RecordedEvent]) -> dict[TaskId, Instant]:
-    ended: dict[TaskId, Instant] = {}
-    for event in events:
-        if isinstance(event.body, ChildFinished):
-            child = event.body.child_task_id
-            ended[child] = max(ended.get(child, event.envelope.timestamp), event.envelope.timestamp)
-    return ended
-
-
-def _checked_query(
-    at: datetime | str | int | None, depth: int, max_nodes: int | None, terminal: tuple[str, ...]
-) -> GraphQuery:
-    instant = None
-    if at is not None:
-        instant = parse_instant(at)
-        if instant is None:
-            raise InvalidQuery("at", f"{str(at)[:80]!r} is no time; use ISO 8601, as in 2026-01-31T10:00:05Z")
-    if not 0 <= depth <= MAX_DEPTH:
-        raise InvalidQuery("depth", f"{depth} is not between 0 and {MAX_DEPTH}")
-    if max_nodes is not None and max_nodes < 1:
-        raise InvalidQuery("max_nodes", f"{max_nodes} is less than 1")
-    return GraphQuery(at=instant, depth=depth, max_nodes=max_nodes, terminal_statuses=terminal)
+    def _as_of_positions(self, question: GraphQuestion) -> Positions | None:
+        token = question.as_of_version
+        version = None if token is None else parse_version(token)
+        if token is None or version is None:
+            return None
+        if version.task != task_digest(TaskAddress(question.task_id, self._tenant)):
+            problem = f"this version is not of {question.task_id!r}; use one of an answer about it"
+            raise InvalidQuery("as_of", problem)
+        positions = self._known.positions(token, version, root=question.task_id, tenant=self._tenant)
+        if positions is None:
+            problem = (
+                "this version was made from many streams, and which is not known any more; ask for an instant"
+            )
+            raise InvalidQuery("as_of", problem)
+        return by_task(positions)

@@ -1,6 +1,6 @@
 """A graph arranged as a tree to be read from top to bottom, each node once.
 
-Owns what hangs on what, what continues at the same depth, and what is folded. Says nothing in words
+Owns what continues at the same depth, and what is folded. Says nothing in words
 and draws nothing. Linear, without recursion: chains may be thousands long and may bite their tail.
 """
 
@@ -12,9 +12,10 @@ from typing import Final
 
 from msgspec import Struct
 
-from relayna.projections.graph import ExecutionGraph, ExecutionGraphEdge, ExecutionGraphNode
+from relayna.projections.graph import ExecutionGraph, ExecutionGraphNode
+from relayna.projections.hangings import hangings
 
-__all__ = ["FAILING_STATES", "Fold", "Hanging", "TreeLine", "failure_paths", "hangings", "run_tree"]
+__all__ = ["FAILING_STATES", "Fold", "TreeLine", "failure_paths", "run_tree"]
 
 FAILING_STATES: Final = frozenset({"failed", "dead_lettered", "abandoned"})
 
@@ -27,17 +28,6 @@ _FOLD_FROM: Final = 4
 _CONTAINERS: Final = ("task", "aggregation_child")
 _ATTEMPTS: Final = ("task_attempt", "stage_attempt")
 _CONTINUATIONS: Final = (*_ATTEMPTS, "workflow_message")
-_BIRTHS: Final = (
-    "received_by", "entered_stage", "stage_transitioned_to", "manual_retry_to", "replayed_as", "aggregated_into",
-)  # fmt: skip
-_CONSEQUENCES: Final = ("retried_as", "dead_lettered_to", "published_status")
-
-
-class Hanging(Struct, frozen=True):
-    """Why a node stands where it stands: the node above it, and the edge between the two."""
-
-    parent: str
-    edge: ExecutionGraphEdge
 
 
 class Fold(Struct, frozen=True, kw_only=True):
@@ -60,23 +50,6 @@ class TreeLine(Struct, frozen=True, kw_only=True):
     """Whether deeper lines follow at once."""
 
 
-def hangings(graph: ExecutionGraph) -> dict[str, Hanging]:
-    """For each node that has one, the edge it hangs by: its birth, else what it followed from."""
-    known = {node.id for node in graph.nodes}
-    chosen: dict[str, tuple[int, Hanging]] = {}
-    for edge in graph.edges:
-        if edge.kind == "aggregated_into":  # points from child to parent, the tree the other way
-            child, parent = edge.source, edge.target
-        else:
-            child, parent = edge.target, edge.source
-        if child == parent or child not in known or parent not in known:
-            continue
-        rank = _rank(edge)
-        if child not in chosen or rank < chosen[child][0]:
-            chosen[child] = (rank, Hanging(parent, edge))
-    return {child: hanging for child, (_, hanging) in chosen.items()}
-
-
 def failure_paths(graph: ExecutionGraph) -> Iterator[str]:
     """Ids of the root, then of every failing node after those above it: what a cut drawing must keep."""
     hanging = hangings(graph)
@@ -96,12 +69,6 @@ def failure_paths(graph: ExecutionGraph) -> Iterator[str]:
 def run_tree(graph: ExecutionGraph) -> Iterator[TreeLine]:
     """The lines of the tree, from top to bottom."""
     return _Arrangement(graph).lines()
-
-
-def _rank(edge: ExecutionGraphEdge) -> int:
-    if edge.kind in _BIRTHS and edge.annotations.get("birth") is not False:
-        return 0
-    return 1 if edge.kind in _CONSEQUENCES else 2
 
 
 class _Place(Struct):

@@ -13,11 +13,14 @@ from typing import Any, ClassVar, Final, Self, TypeAlias
 
 from relayna.clock import Clock, SystemClock
 from relayna.events import (
+    DEFAULT_REDACTION,
     DeadLetterRecorded,
     DeadLetterReplayClaimed,
     DeadLetterReplayed,
     Envelope,
     Event,
+    OperatorActed,
+    Redact,
     StatusPublished,
     TaskLifecycleStatusPublished,
     encode_event,
@@ -56,6 +59,7 @@ PlainRecord: TypeAlias = dict[str, Any]
 DEFAULT_HISTORY_MAXLEN: Final = 500
 
 _DEAD_LETTERS: Final = (DeadLetterRecorded, DeadLetterReplayed, DeadLetterReplayClaimed)
+_NOT_OBSERVED: Final = (StatusPublished, *_DEAD_LETTERS, OperatorActed)
 
 
 class StreamView:
@@ -75,12 +79,15 @@ class StreamView:
         ttl_seconds: int = DEFAULT_RETENTION_SECONDS,
         history_maxlen: int = DEFAULT_HISTORY_MAXLEN,
         clock: Clock | None = None,
+        redact: Redact | None = DEFAULT_REDACTION,
     ) -> None:
+        """`redact` hides secrets in what is added."""
         self.log = log
         self.tenant = checked_tenant(tenant)
         self.ttl_seconds = ttl_seconds
         self.history_maxlen = history_maxlen
         self.clock = clock or SystemClock()
+        self._redact = redact
 
     async def __aenter__(self) -> Self:
         """Open the log."""
@@ -115,7 +122,9 @@ class StreamView:
     async def _append(self, event: Event) -> None:
         """Append to its task's stream and wait for the store's word. Raises `StoreError`."""
         address = TaskAddress(event.envelope.task_id, self.tenant)
-        payload = encode_frame(address.task_id, None, self.clock.now() // 1000, [encode_event(event)])
+        payload = encode_frame(
+            address.task_id, None, self.clock.now() // 1000, [encode_event(event, self._redact)]
+        )
         async with self.log:
             result = (await self.log.append([Append(address, payload, tells_of(event.body))]))[0]
         if isinstance(result, NotAppended):
@@ -123,11 +132,9 @@ class StreamView:
 
 
 class ObservationStore(StreamView):
-    """What workers observed: every event but stored statuses and dead letters."""
+    """What workers observed: every event but stored statuses, dead letters and what operators did."""
 
-    shows = tuple(
-        event_type for event_type, _ in EVENT_TYPES if event_type not in (StatusPublished, *_DEAD_LETTERS)
-    )
+    shows = tuple(event_type for event_type, _ in EVENT_TYPES if event_type not in _NOT_OBSERVED)
 
 
 class StatusStore(StreamView):
@@ -204,11 +211,17 @@ class RedisStatusStore(StatusStore):
         tenant: str = DEFAULT_TENANT,
         shard_count: int = DEFAULT_SHARD_COUNT,
         clock: Clock | None = None,
+        redact: Redact | None = DEFAULT_REDACTION,
     ) -> None:
         """Connects to nothing yet. Raises `InvalidSetting`."""
         log = RedisLog(redis, prefix=prefix, shard_count=shard_count, retention_seconds=ttl_seconds)
         super().__init__(
-            log, tenant=tenant, ttl_seconds=ttl_seconds, history_maxlen=history_maxlen, clock=clock
+            log,
+            tenant=tenant,
+            ttl_seconds=ttl_seconds,
+            history_maxlen=history_maxlen,
+            clock=clock,
+            redact=redact,
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from relayna.instants import Instant, parse_instant
-from relayna.observability.run_tree import Fold, TreeLine, hangings, run_tree
+from relayna.observability.run_tree import Fold, TreeLine, run_tree
 from relayna.observability.terminal_page import Segment, TerminalPage, one_line
 from relayna.observability.wording import (
     duration_words,
@@ -26,6 +26,7 @@ from relayna.observability.wording import (
     took,
 )
 from relayna.projections.graph import ExecutionGraph, ExecutionGraphEdge, ExecutionGraphNode
+from relayna.projections.hangings import hangings
 from relayna.topologies.mermaid_labels import visible_text
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-__all__ = ["Segment", "TerminalPage", "one_line"]
+__all__ = ["SIGNS", "Segment", "TerminalPage", "one_line"]
 
 _STYLES: Final = {
     "queued": "dim",
@@ -30,7 +30,7 @@ _STYLES: Final = {
 }
 """Colours only repeat what a sign and a word say."""
 
-_SIGNS: Final = {
+SIGNS: Final = {
     "queued": "○",
     "running": "▸",
     "retrying": "↻",
@@ -41,6 +41,8 @@ _SIGNS: Final = {
     "abandoned": "!",
     "unknown": "?",
 }
+"""By state; what has no state has a dot."""
+
 _PLAIN: Final = str.maketrans(
     {"○": "o", "▸": ">", "↻": "~", "✓": "+", "✗": "x", "↺": "<", "·": "-", "…": "~", "├": "|", "└": "`",
      "─": "-", "│": "|"}
@@ -72,7 +74,7 @@ class TerminalPage:
 
     def sign(self, state: str | None) -> Segment:
         """A state's sign and colour; a dot for what has no state."""
-        return _SIGNS.get(state or "", "·"), _STYLES.get(state or "", "")
+        return SIGNS.get(state or "", "·"), _STYLES.get(state or "", "")
 
     def line(self, *segments: Segment, first: Segment = ("", ""), rest: str = "") -> None:
         """One line of (text, style) parts after the prefix `first`; what wraps goes after `rest`."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from relayna.consumer.attempts.failures import failure_of
 from relayna.errors import ConfigurationError
+from relayna.events import DEFAULT_REDACTION, Redact
 from relayna.events.sanitise import storable_text
 from relayna.observability.span_attributes import (
     attempt_attributes,
@@ -48,8 +49,13 @@ class OpenTelemetrySpans:
     configuration of whoever published it.
     """
 
-    def __init__(self, tracer_provider: TracerProvider | None = None) -> None:
-        """Without a provider, OpenTelemetry's global one. Raises `ConfigurationError` without the extra."""
+    def __init__(
+        self, tracer_provider: TracerProvider | None = None, *, redact: Redact | None = DEFAULT_REDACTION
+    ) -> None:
+        """Without a provider, OpenTelemetry's global one. `redact` hides secrets in what exceptions say.
+
+        Raises `ConfigurationError` without the extra.
+        """
         try:
             from opentelemetry import trace
             from opentelemetry.context import Context
@@ -59,6 +65,7 @@ class OpenTelemetrySpans:
                 "Spans need `opentelemetry-api`. Install relayna with its extra `otel`."
             ) from None
         self._trace = trace
+        self._redact = redact
         self._no_context = Context()
         self._propagator = TraceContextTextMapPropagator()
         self._tracer = trace.get_tracer("relayna", tracer_provider=tracer_provider)
@@ -77,7 +84,7 @@ class OpenTelemetrySpans:
         try:
             yield self._with_traceparent(details.headers, span)
         except BaseException as error:
-            failure = failure_of(error)
+            failure = failure_of(error, redact=self._redact)
             self._fail(span, failure.exception_type, failure.exception_message)
             raise
         finally:
@@ -94,7 +101,7 @@ class OpenTelemetrySpans:
             attributes=attempt_attributes(details),
             links=self._creation_links(details.headers),
         )
-        attempt = _OpenAttempt(span, self._fail)
+        attempt = _OpenAttempt(span, self._fail, self._redact)
         with self._trace.use_span(
             span, end_on_exit=True, record_exception=False, set_status_on_exception=False
         ):
@@ -102,7 +109,7 @@ class OpenTelemetrySpans:
                 yield attempt
             except BaseException as error:
                 if not attempt.has_ended:
-                    failure = failure_of(error)
+                    failure = failure_of(error, redact=self._redact)
                     attempt.failed(failure.exception_type, failure.exception_message)
                 raise
 
@@ -135,13 +142,19 @@ class OpenTelemetrySpans:
 class _OpenAttempt:
     """The span of an attempt that is told what happens."""
 
-    def __init__(self, span: Span, fail: Callable[[Span, str, str], None]) -> None:
+    def __init__(self, span: Span, fail: Callable[[Span, str, str], None], redact: Redact | None) -> None:
         self.has_ended = False
         self._span = span
         self._fail = fail
+        self._redact = redact
 
     def raised(self, error: BaseException) -> None:
-        self._span.record_exception(error)
+        failure = failure_of(error, redact=self._redact)
+        said = {
+            "exception.message": storable_text(failure.exception_message),
+            "exception.stacktrace": storable_text(failure.traceback or ""),
+        }
+        self._span.record_exception(error, attributes=said)
 
     def failed(self, error_type: str, message: str) -> None:
         self._fail(self._span, error_type, message)

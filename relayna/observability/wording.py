@@ -15,8 +15,9 @@ from relayna.observability.run_tree import Fold
 from relayna.projections.graph import ExecutionGraph, ExecutionGraphEdge, ExecutionGraphNode
 
 __all__ = [
-    "anomalies", "duration_words", "evidence_words", "exception_words", "fold_words", "node_details", "node_name",
-    "node_state", "reasons", "relative_time", "remarks", "state_words", "took",
+    "anomalies", "collapsed_words", "duration_words", "evidence_words", "exception_words", "fold_words",
+    "hidden_words", "node_details", "node_name", "node_state", "reasons", "relative_time", "remarks", "state_words",
+    "took",
 ]  # fmt: skip
 
 _NAMES: Final = {
@@ -96,6 +97,7 @@ def node_details(node: ExecutionGraphNode) -> list[str]:
     reason = notes.get("reason") if node.kind == "retry" else None
     replayed = node.kind == "dlq_record" and notes.get("state") == "replayed"
     parts = [
+        collapsed_words(node),
         notes.get("message") if node.kind == "status_event" else None,
         *anomalies(node),
         None if notes.get("exception_message") else notes.get("exception_type"),
@@ -138,6 +140,22 @@ def fold_words(fold: Fold) -> str:
     return f"{len(fold.nodes):,} {_PLURALS.get(fold.kind, 'siblings')} {fold.state}{after} ({named}, …)"
 
 
+def collapsed_words(node: ExecutionGraphNode) -> str | None:
+    """For how many alike a node stands, when others were folded into it."""
+    count = _mapping(node.annotations.get("collapsed")).get("count")
+    return f"stands for {count:,} alike" if isinstance(count, int) else None
+
+
+def hidden_words(graph: ExecutionGraph) -> str | None:
+    """How much a view or a fold leaves out of what the graph holds."""
+    hidden = graph.annotations.get("hidden_nodes")
+    if not isinstance(hidden, int) or not hidden:
+        return None
+    view = graph.annotations.get("view")
+    shown = "folded" if view is None else f"view {view}"
+    return f"{shown}: {hidden:,} more {'node is' if hidden == 1 else 'nodes are'} not shown"
+
+
 def anomalies(node: ExecutionGraphNode) -> list[str]:
     """What is odd about how the node's message was delivered."""
     return _texts(node.annotations.get("anomalies"))
@@ -165,6 +183,7 @@ def remarks(graph: ExecutionGraph) -> dict[str, list[str]]:
             _record_words({"reason": name, **_mapping(why)}, "reason") for name, why in _mapping(cut).items()
         ]
         or (["more is known than this graph holds"] if cut else []),
+        "Left out": [words for words in [hidden_words(graph)] if words],
     }
     return {heading: _first(lines) for heading, lines in sections.items() if lines}
 

@@ -62,11 +62,21 @@ class TickingClock:
         await anyio.lowlevel.checkpoint()
 
 
+WORK: Final = ("relayna_attempts_total", "relayna_dead_letters_total", "relayna_deliveries_repeated_total")
+
+
 class CountedSignals(Counter[str]):
-    """Counters that a test can look at, by name."""
+    """What went wrong, by name, for a test to look at; ordinary work is counted apart, in `work`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.work: Counter[tuple[str, ...]] = Counter()
 
     def increment(self, name: str, by: int = 1, **labels: str) -> None:
-        self[name] += by
+        if name in WORK:
+            self.work[(name, *labels.values())] += by
+        else:
+            self[name] += by
 
 
 class Bench:

@@ -26,6 +26,7 @@ from relayna.consumer import (
     TaskRequest,
 )
 from relayna.consumer.messages.incoming import batched_message_id
+from relayna.consumer.messages.published_at import PUBLISHED_AT
 from relayna.errors import InvalidQuery, OutcomeUnknown
 from relayna.events import TaskMessageReceived, TaskPublished
 from relayna.observability import DLQService, DLQStore
@@ -62,8 +63,10 @@ def annotated(graph: ExecutionGraph) -> list[str | None]:
 
 
 def relayna_headers(message: Message) -> dict[str, Any]:
-    prefix = "x-relayna-"
-    return {name[len(prefix) :]: value for name, value in message.headers.items() if name.startswith(prefix)}
+    """Those that say what the message is; when it was published is another matter."""
+    prefix, told = "x-relayna-", {**message.headers}
+    del told[PUBLISHED_AT]
+    return {name[len(prefix) :]: value for name, value in told.items() if name.startswith(prefix)}
 
 
 async def publish(bench: Bench, body: bytes, **properties: Any) -> None:

@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 from consumer.bench import SHARED, Bench, nodes
 
+from relayna.clock import FrozenClock
 from relayna.consumer import RelaynaClient, TaskConsumer
 from relayna.consumer.messages.envelopes import StatusEnvelope, TaskEnvelope, read_body
 from relayna.errors import ConfigurationMismatch, InvalidQuery, OutcomeUnknown
 from relayna.topologies import Declarations, Queue
 
 pytestmark = pytest.mark.anyio
+
+START_MS = FrozenClock().now() // 1000
 
 
 async def test_a_task_is_published_and_told() -> None:
@@ -35,6 +38,7 @@ async def test_a_task_is_published_and_told() -> None:
             "x-relayna-session-id": "s",
             "x-relayna-parent-task-id": "cart",
             "x-relayna-message-id": message_id,
+            "x-relayna-published-at": START_MS,
         }
         assert (message.message_id, message.correlation_id, message.priority) == (message_id, "c", 4)
         assert read_body(message.body, TaskEnvelope) == TaskEnvelope(
@@ -129,7 +133,7 @@ async def test_a_task_that_nobody_took_is_queued_and_then_runs() -> None:
 
     async with Bench() as bench:
         await bench.client.publish_task("order")
-        bench.clock.advance(5.001)
+        bench.clock.advance(5.000_5)
         consumer = TaskConsumer(rabbitmq=bench.client, handler=handle)
         async with bench.working(consumer):
             await bench.settled()

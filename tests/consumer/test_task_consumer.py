@@ -13,6 +13,7 @@ from consumer.bench import QUICK, Bench, attempts, edges, nodes
 
 from relayna.consumer import Message, RetryPolicy, TaskConsumer, TaskContext, TaskEnvelope
 from relayna.consumer.messages.envelopes import StatusEnvelope, read_body
+from relayna.consumer.messages.published_at import PUBLISHED_AT
 from relayna.errors import Unroutable
 from relayna.events import DeadLetterRecorded, RecordedEvent
 from relayna.events.cut import BODY_LIMIT_BYTES
@@ -49,10 +50,10 @@ def check_chain(events: Sequence[RecordedEvent], attempt_id: str, *, cause: str)
 
 
 def relayna_headers(message: Message) -> dict[str, Any]:
-    prefix = "x-relayna-"
-    return {
-        name.removeprefix(prefix): value for name, value in message.headers.items() if name.startswith(prefix)
-    }
+    """Those that say what the message is; when it was published is another matter."""
+    prefix, told = "x-relayna-", {**message.headers}
+    del told[PUBLISHED_AT]
+    return {name.removeprefix(prefix): value for name, value in told.items() if name.startswith(prefix)}
 
 
 async def said_statuses(bench: Bench) -> list[tuple[str, str]]:

@@ -211,13 +211,15 @@ async def test_fifty_who_replay_one_letter_at_once(same_process: bool, working: 
 
 CLAIM_SECONDS: Final = 61
 """More than the claims of `service_of` hold."""
-DEATHS: Final = tuple(f"dies at {number}" for number in range(10))
-"""Before and after each of: reading, claiming, reading again, publishing, marking."""
+DEATHS: Final = tuple(f"dies at {number}" for number in range(14))
+"""Before and after each of: reading, saying who asks, claiming, reading again, publishing, marking, saying the end."""
 STEPS: Final = (
     *DEATHS,
     "unconfirmed and published",
     "unconfirmed and nowhere",
     "not connected",
+    "the audit is not taken",
+    "the audit's answer is lost",
     "the claim is not taken",
     "the claim's answer is lost",
     "the mark is not taken",
@@ -229,11 +231,22 @@ def unconfirmed_and_nowhere(exchange: str, routing_key: str) -> Exception:
     return OutcomeUnknown(exchange, routing_key, 10.0)
 
 
+class TroubledClaims(DLQStore):
+    """Before a claim something happens."""
+
+    at_claim: Callable[[], object]
+
+    async def add_claim(self, plan: ReplayPlan, claim_id: str, **options: Any) -> None:
+        self.at_claim()
+        await super().add_claim(plan, claim_id, **options)
+
+
 async def broken_replay(bench: Bench, task_id: str, letter: str, step: str) -> None:
     """One replay, by a process of its own, that breaks at this step."""
     broker, expected = bench.broker, None
     assert isinstance(broker, MortalBroker)
     log, life = FaultyLog(bench.log), Life()
+    at_claim: Callable[[], object] = list
     match step:
         case "unconfirmed and published":
             broker.faults[broker.publishes], expected = PUBLISH_FAULTS["unknown"], ReplayOutcome.UNKNOWN
@@ -241,10 +254,14 @@ async def broken_replay(bench: Bench, task_id: str, letter: str, step: str) -> N
             broker.faults[broker.publishes], expected = unconfirmed_and_nowhere, ReplayOutcome.UNKNOWN
         case "not connected":
             broker.faults[broker.publishes] = PUBLISH_FAULTS["disconnected"]
-        case "the claim is not taken":
+        case "the audit is not taken":
             log.unreachable = True
-        case "the claim's answer is lost":
+        case "the audit's answer is lost":
             log.lost_replies = 1
+        case "the claim is not taken":
+            at_claim = partial(setattr, log, "unreachable", True)
+        case "the claim's answer is lost":
+            at_claim = partial(setattr, log, "lost_replies", 1)
         case "the mark is not taken":
             broker.when_published, expected = (
                 partial(setattr, log, "unreachable", True),
@@ -255,7 +272,8 @@ async def broken_replay(bench: Bench, task_id: str, letter: str, step: str) -> N
         case _:
             life = Life(int(step.removeprefix("dies at ")))
     broker.life = life
-    store = DLQStore(MortalLog(log, life), clock=bench.workers_clock)
+    store = TroubledClaims(MortalLog(log, life), clock=bench.workers_clock)
+    store.at_claim = at_claim
     service = DLQService(store=store, broker=broker)
     try:
         result = await service.replay(task_id, letter)
@@ -274,7 +292,7 @@ async def replay_until_told(bench: Bench, task_id: str, letter: str) -> None:
     assert {note.code for note in result.plan.reasons} <= {"in_flight", "handled", "claimed"}
 
 
-async def test_a_replay_has_ten_places_to_die_at() -> None:
+async def test_a_replay_has_fourteen_places_to_die_at() -> None:
     async with bench_of() as bench:
         [letter] = await dead(bench, Works(), "order")
         assert isinstance(bench.broker, MortalBroker)
@@ -308,7 +326,7 @@ async def test_a_claim_is_taken_over_when_it_has_run_out_and_by_one_only() -> No
     async with bench_of() as bench:
         [letter] = await dead(bench, handler, "order")
         handler.mended = True
-        await broken_replay(bench, "order", letter, "dies at 7")  # after the publish
+        await broken_replay(bench, "order", letter, "dies at 9")  # after the publish
         assert bench.broker.depth("work") == 1
         for force in (False, True):
             refused = await service_of(bench).replay("order", letter, force=force)
@@ -337,7 +355,7 @@ async def test_a_wrong_clock_neither_breaks_a_claim_nor_keeps_it(seconds: float)
     async with bench_of() as bench:
         [letter] = await dead(bench, handler, "order")
         handler.mended = True
-        await broken_replay(bench, "order", letter, "dies at 4")  # after the claim
+        await broken_replay(bench, "order", letter, "dies at 6")  # after the claim
         store = DLQStore(bench.log, clock=SkewedClock(bench.workers_clock, seconds=seconds))
         wrong = DLQService(store=store, broker=bench.broker)
         refused = await wrong.replay("order", letter)
@@ -392,7 +410,7 @@ async def test_claims_leave_no_trace_in_a_graph() -> None:
         [letter] = await dead(bench, handler, "order")
         before = await bench.graph("order")
         await broken_replay(bench, "order", letter, "not connected")
-        await broken_replay(bench, "order", letter, "dies at 4")
+        await broken_replay(bench, "order", letter, "dies at 6")
         assert await bench.graph("order") == before
 
 

@@ -6,25 +6,21 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from observability.telling import tell
 from servers import StoreUnderTest
 
 from relayna.clock import FrozenClock
 from relayna.errors import ExecutionNotFound, InvalidQuery, InvalidSetting, StoreRefused
 from relayna.events import (
-    Body,
     ChildFinished,
     ChildRegistered,
-    Envelope,
-    Event,
     StatusPublished,
     TaskMessageAcked,
     TaskMessageReceived,
-    encode_event,
-    encode_frame,
 )
-from relayna.ids import EventId, TaskId
+from relayna.ids import TaskId
 from relayna.observability import ExecutionGraphService, RedisObservationStore
-from relayna.streams import Append, Log, MemoryLog, StreamPage, StreamRange, TaskAddress
+from relayna.streams import MemoryLog, StreamPage, StreamRange, TaskAddress
 from relayna.streams.redis import RedisLog
 from relayna.topologies import SharedStatusWorkflowTopology as Workflow
 from relayna.topologies import WorkflowEntryRoute, WorkflowStage
@@ -32,23 +28,6 @@ from relayna.topologies import WorkflowEntryRoute, WorkflowStage
 pytestmark = pytest.mark.anyio
 
 WEEK = 7 * 86_400
-
-
-async def tell(log: Log, clock: FrozenClock, task_id: str, *bodies: Body, kind: str | None = None) -> None:
-    """Append one frame of facts without attempts."""
-    events = []
-    for index, body in enumerate(bodies):
-        event_id = EventId(f"{task_id}-{clock.now()}-{index}.told")
-        events.append(
-            Event(
-                envelope=Envelope(event_id=event_id, timestamp=clock.now(), task_id=TaskId(task_id)),
-                body=body,
-            )
-        )
-    payload = encode_frame(
-        TaskId(task_id), kind, clock.now() // 1000, [encode_event(event) for event in events]
-    )
-    await log.append([Append(TaskAddress(TaskId(task_id)), payload)])
 
 
 class CountingLog(MemoryLog):

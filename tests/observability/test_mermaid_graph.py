@@ -7,9 +7,8 @@ from typing import get_args
 import pytest
 from observability.sample_graphs import GraphSketch, failing_run, fan_in
 
-from relayna.observability import mermaid
 from relayna.observability.mermaid import execution_graph_mermaid
-from relayna.projections.graph import EdgeKind, NodeKind, NodeState
+from relayna.projections.graph import NodeKind, NodeState
 
 
 def drawn_node(kind: NodeKind = "task_attempt", **annotations: object) -> str:
@@ -40,12 +39,6 @@ def test_a_failing_run_in_full() -> None:
         'n5 -.->|"published status"| n7',
         'n5 -->|"dead lettered to"| n8',
     ]
-
-
-def test_every_kind_of_node_and_edge_and_every_state_is_known() -> None:
-    assert set(mermaid._SHAPES) == set(get_args(NodeKind))
-    assert set(mermaid._EDGE_LABELS) == set(get_args(EdgeKind))
-    assert set(mermaid._STYLES) == set(get_args(NodeState))
 
 
 @pytest.mark.parametrize("state", get_args(NodeState))

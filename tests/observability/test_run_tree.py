@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from observability.sample_graphs import GraphSketch, failing_run, fan_in, workflow_run
 
-from relayna.observability.run_tree import Fold, TreeLine, failure_paths, hangings, run_tree
+from relayna.observability.run_tree import Fold, TreeLine, failure_paths, run_tree
 from relayna.projections.graph import EdgeKind, ExecutionGraph, NodeKind, NodeState
 
 NODE_KINDS: tuple[NodeKind, ...] = get_args(NodeKind)
@@ -117,21 +117,6 @@ def test_redelivered_attempts_stand_beside_each_other() -> None:
         sketch.node(f"a{number}", "task_attempt", f"attempt {number}", number)
         sketch.edge("task", "received_by", f"a{number}")
     assert outline(sketch.graph()) == ["order-7", ".attempt 1", ".attempt 2", ".attempt 3"]
-
-
-def test_a_birth_outweighs_other_edges() -> None:
-    sketch = GraphSketch()
-    for node_id in ("task", "message", "retry", "attempt"):
-        sketch.node(node_id, "task", node_id)
-    sketch.edge("message", "entered_stage", "attempt", birth=False)
-    sketch.edge("task", "published_status", "attempt")
-    sketch.edge("retry", "received_by", "attempt")
-    hanging = hangings(sketch.graph())["attempt"]
-    assert (hanging.parent, hanging.edge.kind) == ("retry", "received_by")
-
-
-def test_a_child_hangs_on_its_parent_though_its_edge_points_the_other_way() -> None:
-    assert hangings(fan_in())["aggregation_child:child-000"].parent == "task:order-7"
 
 
 def test_what_fails_comes_with_the_way_to_it() -> None:

@@ -191,7 +191,7 @@ class DeliveryRun:
             if not _is_the_handlers_own(error):
                 raise
             ending.span.raised(error)
-            return failure_of(error, self._settings.policy.non_retryable)
+            return failure_of(error, self._settings.policy.non_retryable, redact=self._client.redact)
         return Returned(ending.context.manual_retry_request)
 
     def _decide(self, result: HandlerResult) -> Outcome:
@@ -240,6 +240,7 @@ class DeliveryRun:
             session_id=incoming.session_id,
             attempt_id=attempt_id,
             retry_attempt=incoming.headers.retry_attempt,
+            redelivered=delivery.redelivered,
         )
 
     def _delivery_facts(self) -> DeliveryFacts:

@@ -10,14 +10,21 @@ from collections.abc import Sequence
 from typing import Final
 
 from relayna.consumer.attempts.outcome import Failed
+from relayna.events import DEFAULT_REDACTION, Redact
+from relayna.events.redaction import masked_by
 
-__all__ = ["failure_of"]
+__all__ = ["failure_of", "traceback_of"]
 
 _LONGEST_TRACEBACK: Final = 8_000
 
 
-def failure_of(error: BaseException, non_retryable: Sequence[type[BaseException]] = ()) -> Failed:
-    """The exception as a result. A group that holds one exception is that one; never raises.
+def failure_of(
+    error: BaseException,
+    non_retryable: Sequence[type[BaseException]] = (),
+    *,
+    redact: Redact | None = DEFAULT_REDACTION,
+) -> Failed:
+    """The exception as a result, its texts without secrets. A group that holds one exception is that one; never raises.
 
     >>> failed = failure_of(ExceptionGroup("unhandled", [KeyError("total")]))
     >>> failed.exception_type, failed.exception_message, failed.retryable
@@ -27,10 +34,15 @@ def failure_of(error: BaseException, non_retryable: Sequence[type[BaseException]
         error = error.exceptions[0]
     return Failed(
         exception_type=type(error).__name__,
-        exception_message=_text(error),
+        exception_message=masked_by(redact, _text(error)),
         retryable=not _holds(error, tuple(non_retryable)),
-        traceback=_traceback(error),
+        traceback=masked_by(redact, _traceback(error)),
     )
+
+
+def traceback_of(error: BaseException, redact: Redact | None) -> str:
+    """All that is known of an exception, for a program's log, without secrets; never raises."""
+    return failure_of(error, redact=redact).traceback or type(error).__name__
 
 
 def _text(error: BaseException) -> str:

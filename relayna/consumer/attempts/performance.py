@@ -13,7 +13,7 @@ from typing import Final
 from msgspec import Struct
 
 from relayna.consumer.attempts.ending import Ending
-from relayna.consumer.attempts.failures import failure_of
+from relayna.consumer.attempts.failures import failure_of, traceback_of
 from relayna.consumer.attempts.outcome import (
     Ack,
     Duplicate,
@@ -59,7 +59,7 @@ class Performance(Struct, kw_only=True):
             self.ending.span.failed(result.reason, result.problem)
         closing = await self._published(outcome)
         if isinstance(closing, Exception) and _is_the_handlers_fault(closing, outcome):
-            failure = failure_of(closing)
+            failure = failure_of(closing, redact=self.ending.client.redact)
             self._tell_failure(failure)
             closing = await self._published(self.decide(failure))
         if isinstance(closing, Exception):
@@ -81,7 +81,8 @@ class Performance(Struct, kw_only=True):
         except BrokerError as error:
             return error
         except Exception as error:  # noqa: BLE001 - told and counted by the caller; the delivery must not be lost
-            _log.exception("Ending a delivery on %s failed", self.ending.of.queue_name)
+            told = traceback_of(error, self.ending.client.redact)
+            _log.error("Ending a delivery on %s failed: %s", self.ending.of.queue_name, told)
             return error
 
     def _close(self, closing: Body) -> None:
@@ -89,6 +90,12 @@ class Performance(Struct, kw_only=True):
         outcome = outcome_of([closing])
         if outcome is not None:
             self.ending.span.ended(outcome.name)
+        if isinstance(closing, DEAD_LETTER_TYPES):
+            self.ending.client.counters.increment(
+                "relayna_dead_letters_total",
+                queue=self.ending.of.queue_name,
+                reason=closing.reason or "unknown",
+            )
 
     def _tell_failure(self, failure: Failed) -> None:
         self.ending.observer.record(self.ending.facts.failed(self.ending.of, failure))
@@ -125,9 +132,10 @@ class Performance(Struct, kw_only=True):
     def _given_back(self, error: Exception) -> Body:
         queue_name = self.ending.of.queue_name
         self.ending.client.counters.increment("relayna_outcomes_failed_total", queue=queue_name)
-        self.ending.span.failed(type(error).__name__, str(error))
-        _log.warning("A delivery on %s goes back to its queue: %s", queue_name, error)
-        return self.ending.given_back(f"{type(error).__name__}: {error}")
+        failure = failure_of(error, redact=self.ending.client.redact)
+        self.ending.span.failed(failure.exception_type, failure.exception_message)
+        _log.warning("A delivery on %s goes back to its queue: %s", queue_name, failure.exception_message)
+        return self.ending.given_back(f"{failure.exception_type}: {failure.exception_message}")
 
     async def _settle_when_durable(self, settlement: Settlement) -> None:
         await self._count_durability()

@@ -27,7 +27,7 @@ from relayna.consumer.rabbitmq.pace import RECONNECT_BACKOFF
 from relayna.consumer.rabbitmq.publisher import Publisher
 from relayna.consumer.rabbitmq.subscription import RabbitMQSubscription
 from relayna.errors import BrokerUnreachable, Disconnected, InvalidSetting
-from relayna.signals import Counters, IgnoredCounters
+from relayna.signals import Counters, ForwardedMeasures, Measures
 from relayna.streams.recording.backoff import Backoff
 from relayna.topologies.declarations import Declarations
 
@@ -69,7 +69,7 @@ class RabbitMQBroker:
     - `publish_channels`: how many messages are published at a time.
     - `ssl_context`: for `amqps://`, when the URL's own `cafile`, `certfile` and `keyfile` are not enough.
 
-    Counts `relayna_broker_connections_failed_total` and `relayna_broker_connections_lost_total` by purpose,
+    Counts `relayna_broker_connections_failed_total` and `relayna_broker_connections_lost_total` by what they were for,
     and `relayna_subscriptions_interrupted_total` by queue.
     """
 
@@ -92,7 +92,7 @@ class RabbitMQBroker:
         self._connect_timeout = connect_timeout
         self._publish_channels = publish_channels
         self._backoff = backoff
-        self._counters: Counters = counters or IgnoredCounters()
+        self._counters = ForwardedMeasures(counters)
         self._errands = Errands()
         self._channels = ConsumingChannels(self._errands)
         self._subscriptions: set[RabbitMQSubscription] = set()
@@ -133,6 +133,10 @@ class RabbitMQBroker:
             with anyio.CancelScope(shield=True):
                 await self._errands.run(self._close(connected))
                 await self._errands.all_done()
+
+    def report_to(self, measures: Measures) -> None:
+        """Report there, unless it was told where when it was made."""
+        self._counters.report_to(measures)
 
     async def declare(self, declarations: Declarations) -> None:
         """Make all of it exist, up to the first thing that cannot.

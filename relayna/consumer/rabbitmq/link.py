@@ -194,7 +194,7 @@ class Link:
         failure = self._failure(error)
         self._refusal = failure if isinstance(failure, BrokerRefused) else None
         self.problem = self._refusal.problem if self._refusal is not None else self._why_not(error)
-        self._counters.increment("relayna_broker_connections_failed_total", purpose=self._purpose)
+        self._counters.increment("relayna_broker_connections_failed_total", source=self._purpose)
         if self._refusal is None or self._has_been_up:  # else whoever enters is told, and gives up
             self._told = True
             _log.warning(
@@ -209,7 +209,7 @@ class Link:
         self._pace.failed()
         self._connection = None
         self._told = True
-        self._counters.increment("relayna_broker_connections_lost_total", purpose=self._purpose)
+        self._counters.increment("relayna_broker_connections_lost_total", source=self._purpose)
         _log.warning(
             "The connection to %s for %s is lost; connecting again", self._address.shown, self._purpose
         )

@@ -13,12 +13,13 @@ import anyio
 
 from relayna.clock import Clock, SystemClock
 from relayna.errors import StoreError
+from relayna.ids import Tenant
 from relayna.observability.checks.check import Check, CheckReport, CheckState
 from relayna.observability.checks.registry import judge
-from relayna.signals import Counters, IgnoredCounters
-from relayna.streams import Log
+from relayna.signals import Counters, measures_of
+from relayna.streams import DEFAULT_TENANT, Log
 from relayna.streams.log import DEFAULT_OPEN_RETENTION_SECONDS, DEFAULT_RETENTION_SECONDS
-from relayna.streams.redis.inspection import inspect_store
+from relayna.streams.redis.inspection import Inspection, inspect_store
 from relayna.streams.redis.log import RedisLog
 
 __all__ = ["StoreHealth"]
@@ -38,12 +39,17 @@ class StoreHealth:
         *,
         retention_seconds: int = DEFAULT_RETENTION_SECONDS,
         open_retention_seconds: int = DEFAULT_OPEN_RETENTION_SECONDS,
+        tenant: Tenant = DEFAULT_TENANT,
         clock: Clock | None = None,
         counters: Counters | None = None,
     ) -> None:
-        """Counts `relayna_store_checks_total` by check and state, once for each time that the store was asked."""
+        """Counts `relayna_store_checks_total` by check (`source`) and state (`outcome`) each time the store is asked.
+
+        Measures, beside, whether it answers and how far its clock is from ours.
+        """
         self._log = log
-        self._counters: Counters = counters or IgnoredCounters()
+        self._tenant = tenant
+        self._measures = measures_of(counters)
         self._retention_seconds = retention_seconds
         self._open_retention_seconds = open_retention_seconds
         self._clock = clock or SystemClock()
@@ -57,10 +63,7 @@ class StoreHealth:
         async with self._asking:
             if self.latest is None or self._age(self.latest) > _FRESH_SECONDS:
                 self.latest = CheckReport(checked_at=self._clock.now(), checks=await self._checks())
-                for check in self.latest.checks:
-                    self._counters.increment(
-                        "relayna_store_checks_total", check=check.name, state=check.state
-                    )
+                self._measure(self.latest)
             return self.latest
 
     async def watch(self, *, every_seconds: float = 60.0) -> None:
@@ -68,6 +71,17 @@ class StoreHealth:
         while True:
             self._tell(await self.report())
             await self._clock.sleep(every_seconds)
+
+    def _measure(self, report: CheckReport) -> None:
+        for check in report.checks:
+            self._measures.increment("relayna_store_checks_total", source=check.name, outcome=check.state)
+            if check.name == "store":
+                self._measures.set("relayna_store_up", float(check.state == "ok"))
+
+    def _measure_skew(self, inspection: Inspection) -> None:
+        skews = [one.clock_ms - one.our_clock_ms for one in inspection.servers if one.clock_ms is not None]
+        if skews:
+            self._measures.set("relayna_clock_skew_seconds", max(skews, key=abs) / 1000)
 
     def _age(self, report: CheckReport) -> float:
         return (self._clock.now() - report.checked_at) / 1_000_000
@@ -94,7 +108,8 @@ class StoreHealth:
         if not isinstance(self._log, RedisLog):
             await self._log.ping()
             return [answers]
-        inspection = await inspect_store(self._log, clock=self._clock)
+        inspection = await inspect_store(self._log, clock=self._clock, tenant=self._tenant)
+        self._measure_skew(inspection)
         return [
             answers,
             *judge(

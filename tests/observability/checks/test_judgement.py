@@ -26,6 +26,7 @@ CASES: list[tuple[str, dict[str, Any], CheckState]] = [
     ("append_only_file", {"servers": [server("aof_enabled")]}, "unknown"),
     ("rights", {"refused": None}, "unknown"),
     ("rights", {"refused": ["COPY"]}, "warning"),
+    ("rights", {"refused": ["EXISTS", "PEXPIRETIME", "XSETID", "COPY", "RENAME", "SET", "SCAN"]}, "ok"),
     ("rights", {"refused": ["XADD"]}, "warning"),
     ("rights", {"refused": ["XRANGE", "XADD"]}, "failed"),
     ("clock_skew", {"servers": [server(clock_ms=1_800_000_000_999)]}, "ok"),

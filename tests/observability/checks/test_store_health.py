@@ -97,7 +97,7 @@ async def test_what_is_found_is_counted_once_for_each_asking() -> None:
 
     class Counting:
         def increment(self, name: str, by: int = 1, **labels: str) -> None:
-            counted[f"{name}{{{labels['check']},{labels['state']}}}"] += by
+            counted[f"{name}{{{labels['source']},{labels['outcome']}}}"] += by
 
     health = StoreHealth(MemoryLog(), clock=clock, counters=Counting())
     await health.report()

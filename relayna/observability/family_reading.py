@@ -1,0 +1,256 @@
+"""Reads what is stored of a task and its descendants, a generation at a time, within bounds.
+
+Owns which streams are read, in which order, and how much is held at once. Judges nothing: the projection does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Final, TypeAlias
+
+import anyio.lowlevel
+from msgspec import Struct, field
+
+from relayna.errors import ExecutionNotFound, InvalidQuery, StoreRefused
+from relayna.events.history import StreamFact, StreamFactName
+from relayna.ids import StreamId, TaskId, Tenant, stream_position
+from relayna.instants import Instant
+from relayna.observability.graph_version import StreamPosition
+from relayna.observability.stream_reading import LeftOutEntries, ReadingBounds, StreamReading
+from relayna.projections.projection import Item
+from relayna.streams import Log, StreamPage, StreamRange, TaskAddress
+from relayna.streams.log import PAGE_LIMIT
+
+__all__ = ["FamilyBounds", "FamilyHistory", "FamilyReader", "Positions"]
+
+Positions: TypeAlias = Mapping[TaskId, StreamId | None]
+"""Where streams ended, by task; None for those that were not there."""
+
+_READ_AT_ONCE: Final = 100
+_FIRST_PAGE: Final = 100
+"""Entries; what they weigh is not known before."""
+_BYTES_AT_ONCE: Final = 4 * 1024 * 1024
+_BYTES_AN_ENTRY: Final = 1024
+"""Until some were seen."""
+_LARGE_EVENTS: Final = 1_000
+_LARGE_BYTES: Final = 1024 * 1024
+_FEWEST_A_TASK: Final = 20
+
+
+class FamilyBounds(Struct, frozen=True, kw_only=True):
+    """How much to read at most."""
+
+    tasks: int
+    events: int
+    events_a_task: int
+    bytes: int
+    """Of payloads."""
+
+
+class FamilyHistory(Struct, kw_only=True):
+    """Everything that was read."""
+
+    items: list[Item] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
+    """The kinds of topology that the root's frames name."""
+    positions: list[StreamPosition] = field(default_factory=list)
+    """Of every stream that was looked at, the root's first."""
+    changes_at: Instant | None = None
+    """From when on the same streams mean something else."""
+    left_out: dict[TaskId, LeftOutEntries] = field(default_factory=dict)
+    """Of streams that were not read whole."""
+    unread: int = 0
+    """Children whose streams were not read at all, for there are too many or too much was read."""
+
+
+class FamilyReader:
+    """One reading. `before_much` is waited for before more than a little is decoded."""
+
+    def __init__(
+        self,
+        log: Log,
+        *,
+        tenant: Tenant,
+        bounds: FamilyBounds,
+        now: Instant,
+        retention_micros: int,
+        before_much: Callable[[], Awaitable[None]],
+        known_by: Instant | None = None,
+        positions: Positions | None = None,
+    ) -> None:
+        """With `known_by`, only what was offered by then; with `positions`, only what lies before them."""
+        self._log = log
+        self._tenant = tenant
+        self._bounds = bounds
+        self._now = now
+        self._retention_micros = retention_micros
+        self._before_much = before_much
+        self._known_by = known_by
+        self._positions = positions
+        self._events = 0
+        self._entries = 0
+        self._bytes = 0
+        self._ended: dict[TaskId, Instant] = {}
+        self._history = FamilyHistory()
+
+    async def read(self, root: TaskId, *, depth: int) -> FamilyHistory:
+        """The root and `depth` generations below it. Raises `ExecutionNotFound`, `InvalidQuery`, `StoreError`."""
+        seen = {root}
+        generation = [root]
+        for level in range(depth + 1):
+            children: dict[TaskId, None] = {}
+            for start in range(0, len(generation), _READ_AT_ONCE):
+                for reading in await self._read_some(generation, start, alone=level == 0):
+                    self._take(reading, is_root=level == 0)
+                    children.update(dict.fromkeys(sorted(reading.children)))
+            generation = [child for child in children if child not in seen]
+            seen.update(generation)
+            if not generation or level == depth:
+                break
+            left = max(0, self._bounds.tasks - len(seen) + len(generation))
+            self._leave_unread(generation[left:])
+            generation = generation[:left]
+        return self._history
+
+    async def _read_some(
+        self, generation: Sequence[TaskId], start: int, *, alone: bool
+    ) -> list[StreamReading]:
+        task_ids = [task for task in generation[start : start + _READ_AT_ONCE] if self._was_there(task)]
+        left = self._bounds.events - self._events
+        if not task_ids or (not alone and not self._may_go_on()):
+            self._leave_unread(task_ids)
+            return []
+        share = max(_FEWEST_A_TASK, min(self._bounds.events_a_task, left // (len(generation) - start)))
+        most = max(1, min(self._entries_of_each(task_ids), share, _FIRST_PAGE))
+        asked = [
+            StreamRange(address=TaskAddress(task, self._tenant), until=self._until(task), limit=most)
+            for task in task_ids
+        ]
+        pages = await self._first_pages(asked, alone=alone)
+        readings = [StreamReading(page, self._bounds_of(page, share)) for page in pages]
+        await self._count(pages, expected=sum(reading.expected for reading in readings))
+        for reading in readings:
+            await self._decode(reading, reading.begin())
+        await self._read_on(readings)
+        return readings
+
+    async def _read_on(self, readings: list[StreamReading]) -> None:
+        while readings and self._bytes < self._bounds.bytes:
+            most = self._entries_of_each(readings)
+            asked = [(reading, wanted) for reading in readings if (wanted := reading.next_range(most))]
+            pages = await self._log.read([wanted for _, wanted in asked]) if asked else []
+            await self._count(pages)
+            for (reading, _), page in zip(asked, pages, strict=True):
+                await self._decode(reading, reading.add(page))
+            readings = [reading for reading, _ in asked]
+
+    async def _first_pages(self, asked: Sequence[StreamRange], *, alone: bool) -> list[StreamPage]:
+        try:
+            return await self._log.read(asked)
+        except StoreRefused:
+            if alone:
+                raise
+        # One stream that is none must not take the others with it.
+        pages: list[StreamPage] = []
+        for wanted in asked:
+            try:
+                pages += await self._log.read([wanted])
+            except StoreRefused:
+                self._tell(wanted.address.task_id, "limit_reached")
+                # What lies there may become a stream, or go: nothing that we could watch tells of it.
+                self._history.changes_at = Instant(0)
+        return pages
+
+    async def _decode(self, reading: StreamReading, steps: Iterator[None]) -> None:
+        before = reading.decoded
+        for _ in steps:
+            await anyio.lowlevel.checkpoint()
+        self._events += reading.decoded - before
+
+    async def _count(self, pages: Sequence[StreamPage], *, expected: int = 0) -> None:
+        size = sum(len(entry.payload) for page in pages for entry in page.entries)
+        self._bytes += size
+        self._entries += sum(len(page.entries) for page in pages)
+        if self._events + expected > _LARGE_EVENTS or size > _LARGE_BYTES:
+            await self._before_much()
+
+    def _take(self, reading: StreamReading, *, is_root: bool) -> None:
+        task_id = reading.address.task_id
+        history = self._history
+        self._check_against_version(reading)
+        if is_root:
+            if not reading.events and (self._known_by is None or not reading.decoded):
+                raise ExecutionNotFound(task_id)
+            history.kinds = list(reading.kinds)
+        history.positions.append(reading.position)
+        history.items += reading.events
+        for kind in reading.kinds:
+            self._tell(task_id, "topology_kind", kind)
+        if reading.trimmed:
+            self._tell(task_id, "trimmed")
+        if (left_out := reading.left_out) is not None:
+            history.left_out[task_id] = left_out
+            self._tell(task_id, "limit_reached")
+        if not reading.decoded:
+            self._judge_absence(task_id)
+        self._ended.update(reading.ended)
+
+    def _judge_absence(self, task_id: TaskId) -> None:
+        """A task that has ended long ago may have expired: time alone makes it so."""
+        ended_at = self._ended.get(task_id)
+        if ended_at is None:
+            return
+        expires_at = Instant(ended_at + self._retention_micros)
+        if expires_at < self._now:
+            self._tell(task_id, "expired")
+            return
+        changes_at = self._history.changes_at
+        self._history.changes_at = Instant(
+            expires_at + 1 if changes_at is None else min(changes_at, expires_at + 1)
+        )
+
+    def _check_against_version(self, reading: StreamReading) -> None:
+        until, last_id = self._until(reading.address.task_id), reading.position.last_id
+        if until is None:
+            return
+        if last_id is None or stream_position(last_id) < stream_position(until) or not reading.decoded:
+            problem = (
+                f"the stream of {reading.address.task_id!r} does not hold what this version was made from "
+                "any more; ask for an instant instead, or for the graph as it is"
+            )
+            raise InvalidQuery("as_of", problem)
+
+    def _was_there(self, task_id: TaskId) -> bool:
+        if self._positions is None:
+            return True
+        if task_id not in self._positions:
+            problem = (
+                f"this version was not made from {task_id!r}; ask with the depth of the answer it is from"
+            )
+            raise InvalidQuery("as_of", problem)
+        if self._positions[task_id] is None:
+            self._judge_absence(task_id)
+            return False
+        return True
+
+    def _until(self, task_id: TaskId) -> StreamId | None:
+        return None if self._positions is None else self._positions[task_id]
+
+    def _bounds_of(self, page: StreamPage, share: int) -> ReadingBounds:
+        until = self._until(page.address.task_id)
+        return ReadingBounds(events=share, until=until, known_by=self._known_by)
+
+    def _entries_of_each(self, of: Sequence[object]) -> int:
+        an_entry = self._bytes // self._entries if self._entries else _BYTES_AN_ENTRY
+        return max(1, min(PAGE_LIMIT, _BYTES_AT_ONCE // max(1, an_entry) // len(of)))
+
+    def _may_go_on(self) -> bool:
+        return self._events < self._bounds.events and self._bytes < self._bounds.bytes
+
+    def _leave_unread(self, task_ids: Sequence[TaskId]) -> None:
+        self._history.unread += len(task_ids)
+        for task_id in task_ids:
+            self._tell(task_id, "limit_reached")
+
+    def _tell(self, task_id: TaskId, name: StreamFactName, value: str | None = None) -> None:
+        self._history.items.append(StreamFact(task_id=task_id, name=name, value=value))
