@@ -20,7 +20,7 @@ ifneq ($(shell cat $(setup_done) 2>/dev/null),$(CURDIR))
 .PHONY: $(setup_done)
 endif
 
-.PHONY: help setup demo test check bench soak clean
+.PHONY: help setup demo test check audit bench soak clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
@@ -46,6 +46,9 @@ check: $(setup_done) ## Format, lint, types and import contracts
 	$(bin)/ruff check .
 	$(bin)/mypy
 	$(bin)/lint-imports
+
+audit: $(setup_done) ## Known vulnerabilities of what constraints.txt names (needs the internet)
+	@$(bin)/python -m tools.audit_dependencies
 
 bench: $(setup_done) ## Measure speed; results go to benchmarks/results/
 	@$(bin)/python -m benchmarks $(ARGS)

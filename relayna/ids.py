@@ -9,8 +9,8 @@ from typing import NewType
 
 __all__ = [
     "AttemptId", "EventId", "MessageId", "SessionId", "StreamId", "TaskId", "Tenant",
-    "attempt_event_id", "copied_event_id", "counted_event_id", "message_event_id", "own_event_id",
-    "replay_claim_event_id", "replay_event_id", "stream_id_before", "stream_position",
+    "attempt_event_id", "copied_event_id", "counted_event_id", "message_event_id", "operator_event_id",
+    "own_event_id", "replay_claim_event_id", "replay_event_id", "stream_id_before", "stream_position",
 ]  # fmt: skip
 
 TaskId = NewType("TaskId", str)
@@ -64,6 +64,11 @@ def replay_claim_event_id(
     """`<dead letter>.replay_claimed.<count>.<claim>`: one claim to that replay; `.withdrawn` ends it."""
     claimed = f"{counted_event_id(dead_letter_id, 'replay_claimed', count)}.{_escape(claim_id)}"
     return EventId(f"{claimed}.withdrawn" if withdrawn else claimed)
+
+
+def operator_event_id(target_id: str, action: str, action_id: str, outcome: str) -> EventId:
+    """`<target>.operator.<action>.<action id>.<outcome>`: one step of what an operator asked for."""
+    return EventId(f"{_escape(target_id)}.operator.{action}.{_escape(action_id)}.{outcome}")
 
 
 def copied_event_id(own: EventId, other_task: TaskId) -> EventId:

@@ -53,10 +53,22 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     host: str = "127.0.0.1"
     """Where `relayna serve` listens."""
     port: int = 8765
+    api_token_file: str | None = None
+    """Lists the tokens that `relayna serve` takes; without one it listens on this machine alone, for all."""
+    allow_writes: bool = False
+    """Whether callers with the scope `replay` may use it."""
+    tls_certificate: str | None = None
+    """The certificate, with its chain, that `relayna serve` shows: a PEM file. Without one it speaks plain HTTP."""
+    tls_key: str | None = None
+    """The certificate's private key: a PEM file."""
+    metrics_host: str = "127.0.0.1"
+    """Where a worker serves its metrics."""
+    metrics_port: int | None = None
+    """Its port for them, 0 for any free one; without one it serves none. `relayna serve` has them on its own port."""
     spool_directory: str | None = None
     """Where events wait on the local disk while the store is away; without one they wait in memory."""
     redact_keys: tuple[str, ...] = ()
-    """Words that mark keys of free-form maps whose values are hidden before they are stored."""
+    """Words, beside the usual ones such as `password`, that mark values to be hidden before anything is stored."""
 
 
 class EffectiveSettings(Struct, frozen=True, kw_only=True):
@@ -145,12 +157,14 @@ def _checked(values: Mapping[str, Any], sources: Mapping[str, str]) -> Settings:
     settings = Settings(**converted)
     for name, least, most in (
         ("port", 0, 65_535),
+        ("metrics_port", 0, 65_535),
         ("retention_seconds", 1, 2**31),
         ("open_retention_seconds", 1, 2**31),
         ("shard_count", 1, 16_384),
     ):
-        if not least <= getattr(settings, name) <= most:
-            problem = f"{getattr(settings, name)} is not between {least} and {most}"
+        value = getattr(settings, name)
+        if value is not None and not least <= value <= most:
+            problem = f"{value} is not between {least} and {most}"
             raise InvalidSetting(name, sources[name], problem)
     if settings.redis_url is not None:
         parse_store_url(settings.redis_url, source=sources["redis_url"])

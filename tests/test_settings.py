@@ -47,9 +47,16 @@ def test_an_empty_variable_is_not_set() -> None:
     assert load_settings(environment={"RELAYNA_PORT": ""}).sources["port"] == "default"
 
 
+@pytest.mark.parametrize(("value", "allowed"), [("true", True), ("1", True), ("false", False), ("0", False)])
+def test_writes_are_off_unless_they_are_allowed(value: str, allowed: bool) -> None:
+    assert not Settings().allow_writes
+    assert load_settings(environment={"RELAYNA_ALLOW_WRITES": value}).settings.allow_writes is allowed
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "name"),
     [
+        ("RELAYNA_ALLOW_WRITES", "yes, please", "allow_writes"),
         ("RELAYNA_PORT", "many", "port"),
         ("RELAYNA_PORT", "70000", "port"),
         ("RELAYNA_RETENTION_SECONDS", "0", "retention_seconds"),

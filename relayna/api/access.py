@@ -11,9 +11,9 @@ from starlette.requests import Request
 
 from relayna.api.caller import Caller
 
-__all__ = ["Access", "OpenAccess"]
+__all__ = ["ANYBODY", "Access", "OpenAccess"]
 
-_ANYBODY: Final = Caller(name="anybody", scopes=frozenset({"read", "metrics"}))
+ANYBODY: Final = Caller(name="anybody", scopes=frozenset({"read", "metrics"}))
 
 
 class Access(Protocol):
@@ -28,4 +28,4 @@ class OpenAccess:
 
     def caller_of(self, request: Request) -> Caller:
         """Anybody."""
-        return _ANYBODY
+        return ANYBODY

@@ -6,9 +6,11 @@ Owns the app's lifespan, and what is answered where no route is. Answers nothing
 from __future__ import annotations
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 
 from relayna.api.access import Access
 from relayna.api.lifespan import RelaynaLifespan
+from relayna.api.limits import RequestLimits
 from relayna.api.problems import answer_error
 from relayna.api.runtime import RelaynaRuntime
 from relayna.topologies import ContractAliasConfig
@@ -21,14 +23,17 @@ def create_app(
     *,
     aliases: ContractAliasConfig | None = None,
     access: Access | None = None,
+    allow_writes: bool = False,
 ) -> Starlette:
-    """An app with all routes there are, which keeps the runtime open while it is up.
+    """An app with all routes there are and bounds on every request, which keeps the runtime open while it is up.
 
     A server runs no lifespan of an app that is mounted into another: there, the host enters the runtime in its
-    own (`async with runtime`). `aliases` and `access` as for `create_execution_router`.
+    own (`async with runtime`). `aliases` and `access` as for `create_execution_router`. Without
+    `allow_writes` nobody changes anything, whatever their token.
     """
     app = Starlette(
-        routes=runtime.routes(aliases=aliases, access=access),
+        routes=runtime.routes(aliases=aliases, access=access, allow_writes=allow_writes),
+        middleware=[Middleware(RequestLimits)],
         exception_handlers={404: answer_error, 405: answer_error},
         lifespan=RelaynaLifespan(runtime),
     )

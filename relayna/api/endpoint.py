@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct, field
 from starlette.requests import Request
@@ -17,10 +17,12 @@ from starlette.routing import Route, Router
 
 from relayna.api.access import Access, OpenAccess
 from relayna.api.caller import Caller, Scope
-from relayna.api.problems import NotAllowed, answers_problems
+from relayna.api.problems import NotAllowed, RequestRefused, answers_problems
 from relayna.api.query import QueryParameters
 
-__all__ = ["ApiRequest", "Endpoint", "Parameter", "routes_of", "unredirected"]
+__all__ = ["Answer", "ApiRequest", "Endpoint", "Parameter", "routes_of", "unredirected", "writes_are_off"]
+
+_EVERYBODY: Final = Caller(name="everybody", scopes=frozenset())
 
 
 class ApiRequest(Struct, frozen=True):
@@ -62,17 +64,24 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     """The Struct that the JSON body is."""
     returns: Mapping[str, type | None] = field(default_factory=dict)
     """By media type, the Struct that the body is; None where it is text or a stream."""
+    other_answers: Mapping[int, type | None] = field(default_factory=dict)
+    """By status other than 200, the Struct that the JSON body is; None for no body, as with 204 and 304."""
     problems: tuple[int, ...] = (422, 503)
     """Statuses of the problems that it may answer with, beside those of every endpoint."""
 
 
-def routes_of(endpoints: Iterable[Endpoint], access: Access | None = None) -> list[Route]:
-    """Routes in the order given. Each answers for its own errors, as `application/problem+json`."""
+def routes_of(
+    endpoints: Iterable[Endpoint], access: Access | None = None, *, allow_writes: bool = False
+) -> list[Route]:
+    """Routes in the order given. Each answers for its own errors, as `application/problem+json`.
+
+    Without `allow_writes` those that change something are there, and refuse.
+    """
     access = access or OpenAccess()
     return [
         Route(
             endpoint.path,
-            answers_problems(partial(_answer, endpoint, access)),
+            answers_problems(partial(_answer, endpoint, access, allow_writes)),
             methods=[endpoint.method],
             name=endpoint.name,
         )
@@ -86,8 +95,16 @@ def unredirected(routes: Iterable[Route]) -> Router:
     return Router(list(routes), redirect_slashes=False)
 
 
-async def _answer(endpoint: Endpoint, access: Access, request: Request) -> Response:
-    caller = access.caller_of(request)
+def writes_are_off() -> RequestRefused:
+    """403: nobody may change anything here, whatever their token."""
+    hint = "Whoever runs the service can set RELAYNA_ALLOW_WRITES."
+    return RequestRefused(403, "writes_are_off", "This service changes nothing.", hint)
+
+
+async def _answer(endpoint: Endpoint, access: Access, allow_writes: bool, request: Request) -> Response:
+    caller = _EVERYBODY if endpoint.scope is None else access.caller_of(request)
     if endpoint.scope is not None and endpoint.scope not in caller.scopes:
         raise NotAllowed(caller.name, endpoint.scope)
+    if endpoint.method not in ("GET", "HEAD") and not allow_writes:
+        raise writes_are_off()
     return await endpoint.answer(ApiRequest(request, caller, QueryParameters.of(request)))

@@ -6,7 +6,7 @@ service builds them and the renderers write them down.
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, TypedDict
 from urllib.parse import unquote_to_bytes
 
 from msgspec.structs import replace
@@ -16,23 +16,71 @@ from starlette.routing import Router
 
 from relayna.api.access import Access
 from relayna.api.aliases import HttpNames
-from relayna.api.endpoint import ApiRequest, Endpoint, Parameter, routes_of, unredirected
-from relayna.api.negotiation import preferred_media_type
+from relayna.api.conditional import known_tags, not_modified, quoted
+from relayna.api.endpoint import Answer, ApiRequest, Endpoint, Parameter, routes_of, unredirected
+from relayna.api.graph_representations import FORMATS, OFFERED, GraphRepresentations, chosen_media_type
+from relayna.api.large_response import make_large_response
 from relayna.api.problems import not_acceptable
 from relayna.api.query import QueryParameters
-from relayna.api.responses import JSON, make_response
+from relayna.api.responses import JSON
 from relayna.api.tenants import OfCaller, same_for_all
 from relayna.errors import InvalidQuery
+from relayna.observability.graph_question import DEFAULT_VIEW, MAX_DEPTH
 from relayna.observability.graph_service import ExecutionGraphService
-from relayna.observability.mermaid import execution_graph_mermaid
 from relayna.projections.execution import DEFAULT_DEPTH
 from relayna.projections.graph import ExecutionGraph
+from relayna.projections.graph_view import COLLAPSES, GRAPH_VIEWS
 from relayna.topologies import ContractAliasConfig
 
 __all__ = ["asked_task_id", "create_execution_router", "graph_endpoints", "task_id_parameter"]
 
-_FORMATS: Final = {"json": JSON, "mermaid": "text/vnd.mermaid"}
-_OFFERED: Final = (JSON, "text/vnd.mermaid", "text/x-mermaid")
+_DEFAULT_NODES: Final = 5_000
+_MOST_NODES: Final = 50_000
+"""Over HTTP; the Python API has no such bound."""
+_COLLAPSE_PATTERN: Final = "^({0})(,({0}))*$".format("|".join(COLLAPSES))
+_KEPT: Final = {"Cache-Control": "no-cache", "Vary": "Accept"}
+
+
+_PARAMETERS: Final = (
+    Parameter(name="at", about="Only what had happened by then (ISO 8601)."),
+    Parameter(
+        name="as_of",
+        about="Only what was known by then (ISO 8601), or what an earlier answer was made from: its ETag "
+        "without the quotes.",
+    ),
+    Parameter(
+        name="depth",
+        about="Generations of children drawn with their own attempts.",
+        schema={"type": "integer", "minimum": 0, "maximum": MAX_DEPTH, "default": DEFAULT_DEPTH},
+    ),
+    Parameter(
+        name="max_nodes",
+        about="At most so many nodes, made from about six times as many events; the answer says what is left out.",
+        schema={"type": "integer", "minimum": 1, "maximum": _MOST_NODES, "default": _DEFAULT_NODES},
+    ),
+    Parameter(
+        name="view",
+        about="The part to be shown.",
+        schema={"type": "string", "enum": list(GRAPH_VIEWS), "default": DEFAULT_VIEW},
+    ),
+    Parameter(
+        name="collapse",
+        about="What to fold into one node each: " + ", ".join(COLLAPSES) + ", separated by commas.",
+        schema={"type": "string", "pattern": _COLLAPSE_PATTERN},
+    ),
+    Parameter(name="format", about="Instead of Accept.", schema={"type": "string", "enum": list(FORMATS)}),
+)
+
+
+class _Asked(TypedDict):
+    """The parameters of a graph, beside the task."""
+
+    at: str | None
+    as_of: str | None
+    depth: int
+    max_nodes: int
+    view: str
+    collapse: tuple[str, ...]
 
 
 def create_execution_router(
@@ -52,51 +100,21 @@ def create_execution_router(
     another name: as a parameter, and in the JSON of graphs. Raises `InvalidSetting` for one that is taken.
     `access` says who may ask; by default all who reach the app.
     """
-    endpoints = graph_endpoints(same_for_all(execution_graph_service), HttpNames(aliases))
+    names = HttpNames(aliases)
+    endpoints = names.check(graph_endpoints(same_for_all(execution_graph_service), names))
     return unredirected(routes_of(endpoints, access))
 
 
 def graph_endpoints(graphs: OfCaller[ExecutionGraphService], names: HttpNames) -> tuple[Endpoint, ...]:
     """The graph of a task, by path and, for every id there is, by query."""
-
-    async def get_graph(request: ApiRequest) -> Response:
-        query = request.query
-        media_type = _media_type(request.http, query)
-        if media_type is None:
-            return not_acceptable(_OFFERED)
-        graph = await graphs(request.caller).get_graph(
-            asked_task_id(request, names.parameter),
-            at=query.time("at"),
-            depth=query.whole_number("depth", default=DEFAULT_DEPTH),
-            max_nodes=query.whole_number("max_nodes"),
-        )
-        body = names.encode_graph(graph) if media_type == JSON else execution_graph_mermaid(graph).encode()
-        return make_response(body, media_type=media_type, headers={"Vary": "Accept"})
-
-    parameters = (
-        Parameter(name="at", about="Only what had happened by then (ISO 8601)."),
-        Parameter(
-            name="depth",
-            about="Generations of children drawn with their own attempts.",
-            schema={"type": "integer", "minimum": 0, "maximum": 50, "default": DEFAULT_DEPTH},
-        ),
-        Parameter(
-            name="max_nodes",
-            about="At most so many nodes; the answer says what is left out.",
-            schema={"type": "integer", "minimum": 1},
-        ),
-        Parameter(
-            name="format", about="Instead of Accept.", schema={"type": "string", "enum": list(_FORMATS)}
-        ),
-    )
-    returns: dict[str, type | None] = {JSON: ExecutionGraph, **dict.fromkeys(_OFFERED[1:])}
     by_query = Endpoint(
         path="/executions/graph",
         name="execution_graph_by_query",
         summary="The graph of a task, whatever its id.",
-        answer=get_graph,
-        parameters=(task_id_parameter(names.parameter, "query"), *parameters),
-        returns=returns,
+        answer=_graph_answer(graphs, names),
+        parameters=(task_id_parameter(names.parameter, "query"), *_PARAMETERS),
+        returns={JSON: ExecutionGraph, **dict.fromkeys(OFFERED[1:])},
+        other_answers={304: None},
         problems=(404, 406, 422, 503),
     )
     by_path = replace(
@@ -104,9 +122,34 @@ def graph_endpoints(graphs: OfCaller[ExecutionGraphService], names: HttpNames) -
         path=f"/executions/{{{names.parameter}:path}}/graph",
         name="execution_graph",
         summary="What happened to a task, what caused what, and what is missing.",
-        parameters=(task_id_parameter(names.parameter, "path"), *parameters),
+        parameters=(task_id_parameter(names.parameter, "path"), *_PARAMETERS),
     )
     return by_query, by_path
+
+
+def _graph_answer(graphs: OfCaller[ExecutionGraphService], names: HttpNames) -> Answer:
+    representations = GraphRepresentations(names)
+
+    async def get_graph(request: ApiRequest) -> Response:
+        accept = ", ".join(request.http.headers.getlist("accept"))
+        media_type = chosen_media_type(accept, request.query.text("format"))
+        if media_type is None:
+            return not_acceptable(OFFERED)
+        service, asked = graphs(request.caller), _asked(request.query)
+        task_id = asked_task_id(request, names.parameter)
+        known = known_tags(request.http)
+        for tag in known.tags:
+            version = representations.version(tag, media_type)
+            if version is not None and await service.is_current(version, task_id, **asked):
+                return not_modified(tag, _KEPT)
+        answer = await service.get_versioned(task_id, **asked)
+        tag = representations.tag(answer.version, media_type)
+        if known.include(tag):
+            return not_modified(tag, _KEPT)
+        body = await representations.written(answer, media_type)
+        return make_large_response(body, media_type=media_type, headers={**_KEPT, "ETag": quoted(tag)})
+
+    return get_graph
 
 
 def task_id_parameter(name: str, of: Literal["path", "query"]) -> Parameter:
@@ -120,7 +163,7 @@ def asked_task_id(request: ApiRequest, name: str) -> str:
     if task_id is None:
         task_id = request.query.text(name)
         if task_id is None:
-            raise InvalidQuery(name, f"is missing; ask as in /executions/graph?{name}=order-7")
+            raise InvalidQuery(name, f"is missing; ask as in {request.http.url.path}?{name}=order-7")
     elif "\ufffd" in task_id:
         _check_utf8(request.http, name)
     return task_id
@@ -136,10 +179,18 @@ def _check_utf8(request: Request, name: str) -> None:
         raise InvalidQuery(name, "is not UTF-8") from None
 
 
-def _media_type(request: Request, query: QueryParameters) -> str | None:
-    name = query.text("format")
-    if name is None:
-        return preferred_media_type(", ".join(request.headers.getlist("accept")), _OFFERED)
-    if name not in _FORMATS:
-        raise InvalidQuery("format", f"{name[:80]!r} is none of {', '.join(_FORMATS)}")
-    return _FORMATS[name]
+def _asked(query: QueryParameters) -> _Asked:
+    max_nodes = query.whole_number("max_nodes", default=_DEFAULT_NODES)
+    if max_nodes > _MOST_NODES:
+        raise InvalidQuery(
+            "max_nodes", f"{max_nodes} is more than {_MOST_NODES}; ask for one of the children"
+        )
+    view, collapse = query.text("view"), query.text("collapse")
+    return _Asked(
+        at=query.time("at"),
+        as_of=query.time("as_of"),
+        depth=query.whole_number("depth", default=DEFAULT_DEPTH),
+        max_nodes=max_nodes,
+        view=DEFAULT_VIEW if view is None else view,
+        collapse=() if collapse is None else tuple(collapse.split(",")),
+    )

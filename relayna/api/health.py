@@ -69,6 +69,7 @@ def health_endpoints(health: StoreHealth) -> tuple[Endpoint, ...]:
             answer=readyz,
             scope=None,
             returns={JSON: Readiness},
+            other_answers={503: Readiness},
             problems=(),
         ),
     )

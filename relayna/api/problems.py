@@ -16,12 +16,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from relayna.api.responses import make_response
+from relayna.api.responses import dressed, make_response
 from relayna.errors import ExecutionNotFound, InvalidQuery, LogNotOpen, RelaynaError, StoreError, StoreRefused
+from relayna.observability.admission import Busy
 
 __all__ = [
-    "NotAllowed", "NotAuthenticated", "Problem", "answer_error", "answers_problems", "not_acceptable", "problem_of",
-    "problem_response",
+    "NotAllowed", "NotAuthenticated", "Problem", "RequestRefused", "answer_error", "answers_problems", "not_acceptable",
+    "problem_of", "problem_response", "title_of",
 ]  # fmt: skip
 
 _logger = logging.getLogger("relayna.api")
@@ -31,12 +32,21 @@ _RETRY_AFTER_SECONDS: Final = 5
 
 # Beside `about:blank` the title is the status's own phrase (RFC 9457, section 4.2.1).
 _TITLES: Final = {
+    400: "Bad Request",
     401: "Unauthorized",
     403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
     406: "Not Acceptable",
+    408: "Request Timeout",
+    409: "Conflict",
+    412: "Precondition Failed",
+    413: "Content Too Large",
+    414: "URI Too Long",
+    415: "Unsupported Media Type",
+    421: "Misdirected Request",
     422: "Unprocessable Content",
+    431: "Request Header Fields Too Large",
     500: "Internal Server Error",
     503: "Service Unavailable",
 }
@@ -56,6 +66,17 @@ class NotAllowed(RelaynaError):
         self.caller = caller
         self.scope = scope
         super().__init__(f"{caller!r} lacks the scope {scope!r}. Ask whoever runs the service for it.")
+
+
+class RequestRefused(RelaynaError):
+    """The request is not one that is answered here: too large, too slow, or not what the route takes."""
+
+    def __init__(self, status: int, code: str, detail: str, hint: str) -> None:
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.hint = hint
+        super().__init__(f"{detail} {hint}")
 
 
 class Problem(Struct, frozen=True, kw_only=True):
@@ -88,8 +109,10 @@ def problem_of(error: Exception) -> Problem:
         case NotAllowed():
             hint = "Use a token that has the scope, or ask whoever runs the service for one."
             return _problem(403, "not_allowed", f"The token lacks the scope {error.scope!r}.", hint)
-        case StoreError():
-            return _store_problem(error)
+        case RequestRefused():
+            return _problem(error.status, error.code, error.detail, error.hint)
+        case StoreError() | Busy():
+            return _passing_problem(error)
         case HTTPException(status_code=404 | 405):
             return _routing_problem(error)
         case _:
@@ -99,6 +122,11 @@ def problem_of(error: Exception) -> Problem:
                 "The request could not be answered.",
                 "It is a fault of the service; its log has the cause.",
             )
+
+
+def title_of(status: int) -> str:
+    """The phrase of a status that problems have here."""
+    return _TITLES[status]
 
 
 def problem_response(problem: Problem, *, headers: Mapping[str, str] | None = None) -> Response:
@@ -143,9 +171,10 @@ def answers_problems(
 
     async def answer(request: Request) -> Response:
         try:
-            return await endpoint(request)
+            response = await endpoint(request)
         except Exception as error:  # noqa: BLE001 - it is logged, and a host might show what is inside
-            return await answer_error(request, error)
+            response = await answer_error(request, error)
+        return dressed(response, request)
 
     return answer
 
@@ -154,8 +183,11 @@ def _problem(status: int, code: str, detail: str, hint: str) -> Problem:
     return Problem(title=_TITLES[status], status=status, code=code, detail=detail, hint=hint)
 
 
-def _store_problem(error: StoreError) -> Problem:
+def _passing_problem(error: StoreError | Busy) -> Problem:
     match error:
+        case Busy():
+            hint = "Ask again later, or for less: a smaller max_nodes or depth."
+            return _problem(503, "busy", "Too many large graphs are asked for at once.", hint)
         case LogNotOpen():
             return _problem(
                 503,
@@ -182,7 +214,10 @@ def _store_problem(error: StoreError) -> Problem:
 
 def _routing_problem(error: HTTPException) -> Problem:
     if error.status_code == 405:
-        return _problem(405, "method_not_allowed", "This route does not take the method.", "Use GET or HEAD.")
+        allowed = (error.headers or {}).get("Allow", "GET, HEAD")
+        return _problem(
+            405, "method_not_allowed", "This route does not take the method.", f"It takes {allowed}."
+        )
     return _problem(
         404,
         "no_such_route",

@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from starlette.requests import Request
 from starlette.responses import Response
 
-__all__ = ["JSON", "make_response"]
+__all__ = ["JSON", "SECURITY_HEADERS", "dressed", "make_response"]
 
 JSON: Final = "application/json"
 
-_HEADERS: Final = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+SECURITY_HEADERS: Final[Mapping[str, str]] = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+"""No browser takes an answer for another type, runs anything in it or shows it inside another site's page."""
+
+_HEADERS: Final = {"Cache-Control": "no-cache", **SECURITY_HEADERS}
 
 
 def make_response(
@@ -19,3 +28,14 @@ def make_response(
 ) -> Response:
     """A response that no cache serves unasked and no browser takes for another type. Text is UTF-8."""
     return Response(body, status, {**_HEADERS, **(headers or {})}, media_type)
+
+
+def dressed(response: Response, request: Request) -> Response:
+    """The response with the headers that it lacks, such as a stream's; what a token was shown for is private."""
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    if "authorization" in request.headers:
+        if "no-store" not in response.headers["Cache-Control"]:
+            response.headers["Cache-Control"] = "private, no-cache"
+        response.headers.add_vary_header("Authorization")
+    return response

@@ -6,27 +6,54 @@ an answer is in the modules of the endpoints.
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cached_property, partial
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
+import anyio
 from starlette.routing import Route
 
-from relayna.api.access import Access
+from relayna.api.access import ANYBODY, Access
 from relayna.api.aliases import HttpNames
+from relayna.api.caller import Caller
+from relayna.api.dead_letters import dead_letter_endpoints
 from relayna.api.endpoint import Endpoint, routes_of
 from relayna.api.executions import graph_endpoints
 from relayna.api.health import health_endpoints, watching
+from relayna.api.histories import history_endpoints
+from relayna.api.lists import list_endpoints
+from relayna.api.live import live_endpoints
+from relayna.api.metrics import metrics_endpoint
+from relayna.api.openapi import openapi_endpoint
 from relayna.api.opening import open_log
+from relayna.api.services import (
+    KeeperMaker,
+    ProcessParts,
+    TenantServices,
+    make_indexer,
+    make_list_parts,
+    make_services,
+)
+from relayna.api.statistics import statistics_endpoints
 from relayna.api.tenants import by_tenant
+from relayna.api.why import why_endpoints
 from relayna.clock import Clock, SystemClock
-from relayna.ids import Tenant
+from relayna.observability.admission import Admission
 from relayna.observability.checks import StoreHealth
+from relayna.observability.dead_letter_replayer import DeadLetterKeeper
+from relayna.observability.dead_letter_service import DLQService
 from relayna.observability.dead_letter_store import DLQStore
 from relayna.observability.graph_service import ExecutionGraphService
+from relayna.observability.live import LiveHub
+from relayna.observability.metrics import GraphReports, PrometheusMeasures
+from relayna.observability.read_models import Indexer, read_models_beside
 from relayna.observability.stores import DEFAULT_HISTORY_MAXLEN, ObservationStore, StatusStore
-from relayna.streams import DEFAULT_TENANT, Log, checked_tenant
+from relayna.signals import Counters
+from relayna.streams import DEFAULT_TENANT, Log, MemoryLog, checked_tenant
 from relayna.streams.log import DEFAULT_OPEN_RETENTION_SECONDS, DEFAULT_RETENTION_SECONDS
+from relayna.streams.redis import RedisLog
 from relayna.topologies import ContractAliasConfig, Topology
 
 __all__ = ["RelaynaRuntime"]
@@ -35,8 +62,8 @@ __all__ = ["RelaynaRuntime"]
 class RelaynaRuntime:
     """The services of one process over one log. Enter it (`async with runtime`) for as long as it is to answer.
 
-    It also starts when the store does not answer: requests get 503 until it does. `tenant` is whose tasks
-    callers see that have none of their own. With `topology`, graphs say its kind whatever the records say.
+    It also starts when the store does not answer: requests get 503 until it does. While it is entered it keeps
+    lists and statistics up, sharing that work with all other processes on the same log.
     """
 
     def __init__(
@@ -49,49 +76,99 @@ class RelaynaRuntime:
         open_retention_seconds: int = DEFAULT_OPEN_RETENTION_SECONDS,
         observation_ttl_seconds: int = DEFAULT_RETENTION_SECONDS,
         observation_history_maxlen: int = DEFAULT_HISTORY_MAXLEN,
+        measures: PrometheusMeasures | None = None,
+        dead_letters: KeeperMaker | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """Connects to nothing yet. Times are in seconds. Raises `InvalidSetting`."""
+        """Connects to nothing yet. Times are in seconds. Raises `InvalidSetting`.
+
+        `tenant` is whose tasks callers see that have none of their own. With `topology`, graphs say its kind
+        whatever the records say. `measures` are served on `/metrics`; `dead_letters` makes who keeps them, by
+        default one without a broker, which can replay none.
+        """
         self.log = log
         self.tenant = checked_tenant(tenant)
-        self._topology = topology
-        self._retention_seconds = retention_seconds
-        self._clock = clock or SystemClock()
-        self._graphs = by_tenant(self._graph_service, default=self.tenant)
-        self.execution_graph_service = self._graph_service(self.tenant)
-        self.observation_store = ObservationStore(
-            log,
-            tenant=self.tenant,
-            ttl_seconds=observation_ttl_seconds,
-            history_maxlen=observation_history_maxlen,
-            clock=self._clock,
-        )
-        self.status_store = StatusStore(log, tenant=self.tenant, clock=self._clock)
-        self.dlq_store = DLQStore(log, tenant=self.tenant, clock=self._clock)
+        self.measures = measures or PrometheusMeasures(clock=clock)
+        clock = clock or SystemClock()
+        read_models = read_models_beside(log, clock=clock) if isinstance(log, MemoryLog | RedisLog) else None
+        lists = None if read_models is None else make_list_parts(log, read_models, clock)
+        parts = ProcessParts(
+            log=log, topology=topology, retention_seconds=retention_seconds,
+            open_retention_seconds=open_retention_seconds, clock=clock, admission=Admission(),
+            reports=GraphReports(self.measures), lists=lists,
+            keeper=dead_letters or partial(_keeper_without_broker, counters=self.measures),
+        )  # fmt: skip
+        self._services = by_tenant(partial(make_services, parts), default=self.tenant)
+        self.indexer = None if lists is None else make_indexer(parts, lists, self.measures)
+        """Keeps lists and statistics up while the runtime is entered; None where there are none."""
+        terminal_statuses = () if topology is None else topology.terminal_statuses
+        self.live = LiveHub(log, terminal_statuses=terminal_statuses, counters=self.measures)
         self.health = StoreHealth(
-            log,
-            retention_seconds=retention_seconds,
-            open_retention_seconds=open_retention_seconds,
-            clock=self._clock,
-        )
+            log, retention_seconds=retention_seconds, open_retention_seconds=open_retention_seconds,
+            clock=clock, counters=self.measures,
+        )  # fmt: skip
+        self.observation_store = ObservationStore(
+            log, tenant=self.tenant, ttl_seconds=observation_ttl_seconds,
+            history_maxlen=observation_history_maxlen, clock=clock,
+        )  # fmt: skip
         self._entered: AsyncExitStack | None = None
+
+    @property
+    def services(self) -> TenantServices:
+        """What answers callers that have no tenant of their own."""
+        return self._services(ANYBODY)
+
+    @property
+    def execution_graph_service(self) -> ExecutionGraphService:
+        """The graphs of this runtime's tenant."""
+        return self.services.graphs
+
+    @cached_property
+    def status_store(self) -> StatusStore:
+        """The statuses of this runtime's tenant."""
+        return StatusStore(self.log, tenant=self.tenant, clock=self.observation_store.clock)
+
+    @cached_property
+    def dlq_store(self) -> DLQStore:
+        """The dead letters of this runtime's tenant."""
+        return DLQStore(self.log, tenant=self.tenant, clock=self.observation_store.clock)
 
     def endpoints(self, aliases: ContractAliasConfig | None = None) -> tuple[Endpoint, ...]:
         """All there are, in the order in which paths are matched. Raises `InvalidSetting` for aliases."""
         names = HttpNames(aliases)
-        return (*health_endpoints(self.health), *graph_endpoints(self._graphs, names))
+        graphs, histories = self._of("graphs"), self._of("histories")
+        table = names.check(
+            (
+                *health_endpoints(self.health),
+                metrics_endpoint(self.measures.registry),
+                *self._list_endpoints(names),
+                *graph_endpoints(graphs, names),
+                *history_endpoints(histories, graphs, names),
+                *why_endpoints(graphs, names),
+                *live_endpoints(graphs, self.live, names),
+                *dead_letter_endpoints(self._of("dead_letters"), names),
+            )
+        )
+        return (*table, openapi_endpoint(table, names))
 
     def routes(
-        self, *, aliases: ContractAliasConfig | None = None, access: Access | None = None
+        self,
+        *,
+        aliases: ContractAliasConfig | None = None,
+        access: Access | None = None,
+        allow_writes: bool = False,
     ) -> list[Route]:
         """The routes of all endpoints, for an app of ours or of a host."""
-        return routes_of(self.endpoints(aliases), access)
+        return routes_of(self.endpoints(aliases), access, allow_writes=allow_writes)
 
     async def __aenter__(self) -> Self:
         """Open the log, now or as soon as the store answers. Raises what else opening it raises."""
         async with AsyncExitStack() as entering:
             await entering.enter_async_context(open_log(self.log))
             await entering.enter_async_context(watching(self.health))
+            if self.indexer is not None:
+                await entering.enter_async_context(_running(self.indexer))
+            await entering.enter_async_context(self.live)
             self._entered = entering.pop_all()
         return self
 
@@ -103,11 +180,27 @@ class RelaynaRuntime:
             entered, self._entered = self._entered, None
             await entered.__aexit__(kind, error, traceback)
 
-    def _graph_service(self, tenant: Tenant) -> ExecutionGraphService:
-        return ExecutionGraphService(
-            log=self.log,
-            topology=self._topology,
-            tenant=tenant,
-            retention_seconds=self._retention_seconds,
-            clock=self._clock,
+    def _list_endpoints(self, names: HttpNames) -> tuple[Endpoint, ...]:
+        if self.indexer is None:
+            return ()
+        return (
+            *list_endpoints(self._of("lists"), names),
+            *statistics_endpoints(self._of("statistics")),
         )
+
+    def _of(
+        self, name: str
+    ) -> Callable[[Caller], Any]:  # Any: the service of that name, as endpoints type it
+        return lambda caller: getattr(self._services(caller), name)
+
+
+@asynccontextmanager
+async def _running(indexer: Indexer) -> AsyncIterator[None]:
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(indexer.run)
+        yield
+        tasks.cancel_scope.cancel()
+
+
+def _keeper_without_broker(store: DLQStore, *, counters: Counters) -> DeadLetterKeeper:
+    return DLQService(store=store, counters=counters)

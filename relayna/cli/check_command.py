@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Literal
 
 import anyio
 import click
@@ -14,9 +15,12 @@ import msgspec
 
 from relayna.cli.options import required_redis_url, store_options
 from relayna.observability.checks import Check, judge
+from relayna.observability.checks.roles import ROLES, Role, judge_rights, probes
 from relayna.settings import EffectiveSettings, Settings
+from relayna.streams import checked_tenant
 from relayna.streams.redis import RedisLog
 from relayna.streams.redis.inspection import inspect_store
+from relayna.streams.redis.permissions import permitted
 
 __all__ = ["command"]
 
@@ -24,14 +28,27 @@ _FINDINGS = 6
 
 
 @click.command("check")
+@click.option(
+    "--acl",
+    "role",
+    type=click.Choice(["", *ROLES]),
+    is_flag=False,
+    flag_value="",
+    metavar="[ROLE]",
+    help=f"Say instead which rights our user lacks for a role, and which are more: {', '.join(ROLES)}. "
+    "Without a role, for the largest that it can fill.",
+)
 @click.option("--format", "style", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @store_options
-def command(*, style: str, effective: EffectiveSettings) -> int:
+def command(*, role: Role | Literal[""] | None, style: str, effective: EffectiveSettings) -> int:
     """Check the store's settings, our rights on it, its clock, and that workers and readers mean the same keys.
 
     Exits with 6 when there is something to do. Changes nothing. docs/operations.md has more on each check.
     """
-    checks = anyio.run(_checks, effective.settings)
+    if role is None:
+        checks = anyio.run(_checks, effective.settings)
+    else:
+        checks = anyio.run(_rights, effective.settings, role or None)
     if style == "json":
         sys.stdout.buffer.write(msgspec.json.encode(checks) + b"\n")
     else:
@@ -42,10 +59,17 @@ def command(*, style: str, effective: EffectiveSettings) -> int:
 async def _checks(settings: Settings) -> list[Check]:
     log = RedisLog(required_redis_url(settings), prefix=settings.prefix, shard_count=settings.shard_count)
     return judge(
-        await inspect_store(log),
+        await inspect_store(log, tenant=checked_tenant(settings.tenant)),
         retention_seconds=settings.retention_seconds,
         open_retention_seconds=settings.open_retention_seconds,
     )
+
+
+async def _rights(settings: Settings, role: Role | None) -> list[Check]:
+    log = RedisLog(required_redis_url(settings), prefix=settings.prefix, shard_count=settings.shard_count)
+    asked = probes(log.keys, checked_tenant(settings.tenant))
+    answers = await permitted(log, list(asked.values()))
+    return judge_rights(dict(zip(asked, answers, strict=True)), role)
 
 
 def _write_table(checks: Sequence[Check]) -> None:

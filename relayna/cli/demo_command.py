@@ -21,6 +21,7 @@ from relayna.cli.serving import listening_socket, serve_app
 from relayna.ids import Tenant
 from relayna.mint import RandomMint
 from relayna.observability.graph_service import ExecutionGraphService
+from relayna.observability.metrics import PrometheusMeasures
 from relayna.observability.terminal import print_graph_tree
 from relayna.projections.graph import ExecutionGraph
 from relayna.settings import Settings, load_settings
@@ -80,14 +81,15 @@ async def _demo(settings: Settings, venue: Venue, once: bool, as_json: bool, kee
         log = RedisLog(url, prefix=_PREFIX, retention_seconds=_RETENTION_SECONDS)
         async with log:
             service = ExecutionGraphService(log=log, tenant=tenant, retention_seconds=_RETENTION_SECONDS)
-            graphs = await play_all(venue, log, tenant, service)
+            measures = PrometheusMeasures()
+            graphs = await play_all(venue, log, tenant, service, measures)
             if as_json:
                 sys.stdout.buffer.write(msgspec.json.encode({"graphs": graphs}) + b"\n")
                 sys.stdout.flush()
             else:
                 _show(graphs)
             if not once:
-                await _serve(settings, tenant, log)
+                await _serve(settings, tenant, log, measures)
 
 
 @asynccontextmanager
@@ -118,7 +120,7 @@ def _show(graphs: dict[str, ExecutionGraph]) -> None:
             out.print(f"  {task_id:<14}  {story}", soft_wrap=True)
 
 
-async def _serve(settings: Settings, tenant: Tenant, log: RedisLog) -> None:
+async def _serve(settings: Settings, tenant: Tenant, log: RedisLog, measures: PrometheusMeasures) -> None:
     from relayna.api import RelaynaRuntime, create_app
 
     listener = listening_socket(settings.host, settings.port, or_any_port=True)
@@ -131,5 +133,5 @@ async def _serve(settings: Settings, tenant: Tenant, log: RedisLog) -> None:
         "Ctrl-C ends it.",
         err=True,
     )
-    runtime = RelaynaRuntime(log=log, tenant=tenant, retention_seconds=_RETENTION_SECONDS)
+    runtime = RelaynaRuntime(log=log, tenant=tenant, retention_seconds=_RETENTION_SECONDS, measures=measures)
     await serve_app(create_app(runtime), listener)

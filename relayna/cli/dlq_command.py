@@ -18,6 +18,7 @@ from relayna.cli.dead_letters import write_letter, write_letters, write_plan
 from relayna.cli.options import required_amqp_url, required_redis_url, store_options
 from relayna.consumer.rabbitmq import RabbitMQBroker
 from relayna.errors import DeadLetterNotFound, ExecutionNotFound
+from relayna.events import redaction_of
 from relayna.observability.dead_letter_replayer import ReplayOutcome, ReplayResult
 from relayna.observability.dead_letter_service import DLQService
 from relayna.observability.dead_letter_store import RedisDLQStore
@@ -98,6 +99,7 @@ def plan_command(
 @_letter
 @click.option("--yes", is_flag=True, help="Publish it; without this, only the plan is shown.")
 @_force
+@click.option("--reason", metavar="TEXT", help="Why, for those who read the task's history later.")
 @click.option("--amqp-url", metavar="URL", help="Where the broker is. [env: RELAYNA_AMQP_URL]")
 @_style
 @store_options
@@ -107,17 +109,21 @@ def replay_command(
     dead_letter_id: str,
     yes: bool,
     force: bool,
+    reason: str | None,
     style: _Style,
     effective: EffectiveSettings,
 ) -> int:
-    """Publish LETTER of TASK again, to the queue that it came from, after showing the plan."""
+    """Publish LETTER of TASK again, to the queue that it came from, after showing the plan.
+
+    Who asked, why and how it ended is recorded in the task's history.
+    """
     if not yes:
         plan = anyio.run(_plan, effective.settings, task_id, dead_letter_id, force)
         write_plan(plan, style)
         if plan.allowed:
             click.echo("relayna: nothing was published; add --yes to do it", err=True)
         return 0 if plan.allowed else _REFUSED
-    result = anyio.run(_replay, effective, task_id, dead_letter_id, force)
+    result = anyio.run(_replay, effective, task_id, dead_letter_id, force, reason)
     write_plan(result.plan, style, outcome=result.outcome.value)
     if result.outcome is not ReplayOutcome.REPLAYED:
         click.echo(f"relayna: {_said(result)}", err=True)
@@ -143,14 +149,18 @@ async def _plan(settings: Settings, task_id: str, beginning: str, force: bool) -
     return _known(await service.plan(task_id, dead_letter_id, force=force))
 
 
-async def _replay(effective: EffectiveSettings, task_id: str, beginning: str, force: bool) -> ReplayResult:
+async def _replay(
+    effective: EffectiveSettings, task_id: str, beginning: str, force: bool, reason: str | None
+) -> ReplayResult:
     url, source = required_amqp_url(effective.settings), effective.sources["amqp_url"]
     with url_given_as("--amqp-url" if source == "argument" else f"amqp_url ({source})"):
         broker = RabbitMQBroker(url, connect_timeout=_CONNECT_SECONDS)
     service = _service(effective.settings, broker=broker)
     dead_letter_id = await service.full_id(task_id, beginning)
     with connecting_quietly():
-        result = await service.replay(task_id, dead_letter_id, force=force, replayed_by=_user())
+        result = await service.replay(
+            task_id, dead_letter_id, force=force, replayed_by=_user(), via="command_line", reason=reason
+        )
     _known(result.plan)
     return result
 
@@ -172,6 +182,7 @@ def _store(settings: Settings) -> RedisDLQStore:
         tenant=settings.tenant,
         shard_count=settings.shard_count,
         ttl_seconds=settings.retention_seconds,
+        redact=redaction_of(settings.redact_keys),
     )
 
 

@@ -25,6 +25,11 @@ _OPTIONS = (
     ),
 )
 
+# Settings that only some of the commands have options for.
+_OTHERS = (
+    "host", "port", "api_token_file", "allow_writes", "tls_certificate", "tls_key", "amqp_url", "spool_directory",
+)  # fmt: skip
+
 
 def store_options(function: FunctionT) -> FunctionT:
     """Add the options that say where the streams are; the command gets them as one `effective` argument."""
@@ -39,11 +44,7 @@ def store_options(function: FunctionT) -> FunctionT:
         **options: Any,
     ) -> object:
         arguments = {"redis_url": redis_url, "prefix": prefix, "tenant": tenant}
-        arguments |= {
-            name: options.pop(name)
-            for name in ("host", "port", "amqp_url", "spool_directory")
-            if name in options
-        }
+        arguments |= {name: options.pop(name) for name in _OTHERS if name in options}
         effective: EffectiveSettings = load_settings(arguments, file=config_file)
         return function(effective=effective, **options)
 

@@ -1,4 +1,4 @@
-"""How commands write graphs: the four formats, a console that knows what it writes to, and how to call us again."""
+"""How commands write graphs: the formats, a console that knows what it writes to, and how to call us again."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import click
 
+from relayna.observability.dot import execution_graph_dot
 from relayna.observability.mermaid import execution_graph_mermaid
 from relayna.observability.terminal import print_graph_table, print_graph_tree
 from relayna.projections.graph import ExecutionGraph, encode_graph
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["GRAPH_FORMATS", "GraphFormat", "called", "console", "write_graph"]
 
-GraphFormat: TypeAlias = Literal["tree", "table", "mermaid", "json"]
-GRAPH_FORMATS: Final = ("tree", "table", "mermaid", "json")
+GraphFormat: TypeAlias = Literal["tree", "table", "mermaid", "dot", "json"]
+GRAPH_FORMATS: Final = ("tree", "table", "mermaid", "dot", "json")
 
 
 def called() -> str:
@@ -39,7 +40,7 @@ def console() -> Console:
     except ImportError as error:
         raise click.ClickException(
             "Drawing in the terminal needs rich: install relayna with its extra `cli`, "
-            "or use --format json or mermaid."
+            "or use another --format, as json."
         ) from error
 
     class QuietConsole(Console):
@@ -62,6 +63,8 @@ def write_graph(graph: ExecutionGraph, style: GraphFormat) -> None:
             sys.stdout.buffer.write(encode_graph(graph) + b"\n")
         case "mermaid":
             sys.stdout.buffer.write(execution_graph_mermaid(graph).encode() + b"\n")
+        case "dot":
+            sys.stdout.buffer.write(execution_graph_dot(graph).encode())
         case "tree":
             print_graph_tree(graph, console())
         case "table":

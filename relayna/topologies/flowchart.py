@@ -1,21 +1,19 @@
 """A Mermaid flowchart from nodes and edges, whatever their labels hold and however many they are.
 
-Owns the syntax, the generated ids and the limits. What a shape or a colour means is the caller's.
+Owns the syntax, the generated ids and how long a source may be. What a shape or a colour means is the caller's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
+from relayna.topologies.figure_limits import EDGE_LIMIT, cut_words, fit, source_size
 from relayna.topologies.mermaid_labels import mermaid_label
 
 __all__ = ["EDGE_LIMIT", "SOURCE_LIMIT", "FlowchartEdge", "FlowchartNode", "FlowchartShape", "flowchart"]
-
-EDGE_LIMIT: Final = 500
-"""Mermaid's own `maxEdges`: a page refuses to draw more."""
 
 SOURCE_LIMIT: Final = 50_000
 """Mermaid's own `maxTextSize`, in UTF-16 units, as JavaScript counts."""
@@ -35,7 +33,6 @@ _SHAPES: Final[dict[FlowchartShape, tuple[str, str]]] = {
     "flag": (">", "]"),
 }
 _NOTE_CLASS: Final = "  classDef note fill:#fff8dc,stroke:#b8860b,stroke-dasharray:4,color:#333"
-_NODE_LIMIT: Final = EDGE_LIMIT + 1  # as many as that number of edges can join
 _CUT_ROOM: Final = 500  # for the note about a cut, the note's colours and the first line
 
 
@@ -77,46 +74,25 @@ def flowchart(
     said = [f"  note{number}[{mermaid_label(note)}]:::note" for number, note in enumerate(notes)]
     used = {node.style for node in nodes}
     classes = [f"  classDef {name} {css}" for name, css in styles.items() if name in used]
-    room = SOURCE_LIMIT - _CUT_ROOM - _size([*said, *classes])
-    arrows = [(edge, _edge_line(edge, ids)) for edge in edges if edge.source in ids and edge.target in ids]
-    wanted = _size(sorted((line for _, line in arrows), key=len)[-EDGE_LIMIT:])
-    boxes = _boxes(nodes, ids, first, room - min(wanted, room // 2))
-    joining = _joining(arrows, boxes, room - _size(boxes.values()))
-    if len(boxes) < len(nodes) or len(joining) < len(edges):
-        cut = f"cut: {len(boxes)} of {len(nodes)} nodes and {len(joining)} of {len(edges)} edges are drawn"
+    by_key = {node.key: node for node in nodes}
+    fitted = fit(
+        by_key,
+        lambda key: _node_line(by_key[key], ids[key]),
+        [
+            (edge.source, edge.target, _edge_line(edge, ids))
+            for edge in edges
+            if {edge.source, edge.target} <= ids.keys()
+        ],
+        first=first,
+        room=SOURCE_LIMIT - _CUT_ROOM - source_size([*said, *classes]),
+    )
+    cut = cut_words(fitted, nodes, edges)
+    if cut is not None:
         said.append(f"  cut[{mermaid_label(cut)}]:::note")
     if said:
         classes.append(_NOTE_CLASS)
-    drawn = [boxes[node.key] for node in nodes if node.key in boxes]
-    return "\n".join(["flowchart TD", *said, *drawn, *joining, *classes]) + "\n"
-
-
-def _boxes(
-    nodes: Sequence[FlowchartNode], ids: dict[str, str], first: Iterable[str], room: int
-) -> dict[str, str]:
-    """The lines of the nodes that fit, by key, those of `first` before the others."""
-    by_key = {node.key: node for node in nodes}
-    boxes: dict[str, str] = {}
-    for key in dict.fromkeys([*(key for key in first if key in by_key), *by_key]):
-        line = _node_line(by_key[key], ids[key])
-        room -= _size([line])
-        if room < 0 or len(boxes) == _NODE_LIMIT:
-            break
-        boxes[key] = line
-    return boxes
-
-
-def _joining(arrows: Iterable[tuple[FlowchartEdge, str]], boxes: Container[str], room: int) -> list[str]:
-    """The lines of the edges whose two ends are drawn, as many as fit."""
-    lines: list[str] = []
-    for edge, line in arrows:
-        if edge.source not in boxes or edge.target not in boxes:
-            continue
-        room -= _size([line])
-        if room < 0 or len(lines) == EDGE_LIMIT:
-            break
-        lines.append(line)
-    return lines
+    drawn = [fitted.boxes[node.key] for node in nodes if node.key in fitted.boxes]
+    return "\n".join(["flowchart TD", *said, *drawn, *fitted.arrows, *classes]) + "\n"
 
 
 def _node_line(node: FlowchartNode, name: str) -> str:
@@ -129,7 +105,3 @@ def _edge_line(edge: FlowchartEdge, ids: dict[str, str]) -> str:
     arrow = "-.->" if edge.is_dotted else "-->"
     label = f"|{mermaid_label(edge.label)}|" if edge.label else ""
     return f"  {ids[edge.source]} {arrow}{label} {ids[edge.target]}"
-
-
-def _size(lines: Iterable[str]) -> int:
-    return sum(len(line.encode("utf-16-le")) // 2 + 1 for line in lines)

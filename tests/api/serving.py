@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import quote
 
 import anyio
@@ -28,8 +28,8 @@ Serve: TypeAlias = Callable[[ASGIApp], Awaitable[httpx2.AsyncClient]]
 class _Server(uvicorn.Server):
     """uvicorn that leaves the process's signals alone, says when it listens and ends as soon as it is told."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        super().__init__(uvicorn.Config(app, host="127.0.0.1", port=0, ws="none", log_config=None))
+    def __init__(self, app: ASGIApp, **options: Any) -> None:
+        super().__init__(uvicorn.Config(app, host="127.0.0.1", port=0, ws="none", log_config=None, **options))
         self.listens = anyio.Event()
         self.told_to_end = anyio.Event()
 
@@ -51,9 +51,9 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[str]:
-    """Serve the app while the context lasts; gives the server's URL."""
-    server = _Server(app)
+async def serving(app: ASGIApp, **options: Any) -> AsyncIterator[str]:
+    """Serve the app while the context lasts, with more of uvicorn's options; gives the server's URL."""
+    server = _Server(app, **options)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(server.serve)
         await server.listens.wait()

@@ -30,7 +30,6 @@ async def test_what_is_nowhere_is_a_problem_too(serve: Serve) -> None:
     client = await serve(app_on(MemoryLog()))
     for target in (
         "/",
-        "/executions",
         "/executions/",
         "/executions/graph/",
         "/livez/",

@@ -127,14 +127,14 @@ async def test_what_cannot_be_had_is_not_acceptable(client: httpx2.AsyncClient) 
         "status": 406,
         "code": "not_acceptable",
         "detail": "There is no representation of a media type that the Accept header takes.",
-        "hint": "Accept one of application/json, text/vnd.mermaid, text/x-mermaid, or choose by ?format=.",
+        "hint": "Accept one of application/json, text/vnd.mermaid, text/x-mermaid, text/vnd.graphviz, or choose by ?format=.",
     }
 
 
 @pytest.mark.parametrize(
     ("query", "detail"),
     [
-        ("format=png", "'format': 'png' is none of json, mermaid"),
+        ("format=png", "'format': 'png' is none of json, mermaid, dot"),
         ("depth=deep", "'depth': 'deep' is no whole number of at most nine digits"),
         ("depth=-1", "'depth': -1 is not between 0 and 50"),
         ("depth=51", "'depth': 51 is not between 0 and 50"),
@@ -163,7 +163,7 @@ async def test_a_parameter_without_meaning_is_named(
 
 async def test_parameters_nobody_knows_are_ignored(client: httpx2.AsyncClient) -> None:
     plain = await client.get(GRAPH)
-    assert (await client.get(f"{GRAPH}?task_id=other&utm=%FF&utm=2&view")).content == plain.content
+    assert (await client.get(f"{GRAPH}?task_id=other&utm=%FF&utm=2&raw")).content == plain.content
 
 
 @pytest.mark.parametrize("offset", ["Z", "%2B00:00", "+00:00"])

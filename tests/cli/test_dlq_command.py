@@ -14,16 +14,28 @@ from servers import StoreUnderTest
 from relayna.clock import SystemClock
 from relayna.consumer.broker import Delivery, Settlement
 from relayna.consumer.rabbitmq import RabbitMQBroker
-from relayna.events import Body, DeadLetterRecorded, Envelope, Event, StatusPublished
+from relayna.events import (
+    DEFAULT_REDACTION,
+    Body,
+    DeadLetterRecorded,
+    Envelope,
+    Event,
+    OperatorActed,
+    RecordedEvent,
+    Redact,
+    StatusPublished,
+)
 from relayna.ids import EventId, MessageId, TaskId
-from relayna.streams import Recorder
+from relayna.streams import Recorder, TaskAddress, replay
 from relayna.streams.redis import RedisLog
 from relayna.topologies.declarations import Declarations, Queue
 
 BODY = '{"task_id":"T","name":"Zoë"}'.encode()
 
 
-def record(store: StoreUnderTest, letter_id: str = "L", **fields: Any) -> None:
+def record(
+    store: StoreUnderTest, letter_id: str = "L", *, redact: Redact | None = DEFAULT_REDACTION, **fields: Any
+) -> None:
     """Record this dead letter of task T."""
     given = {
         "reason": "retries_exhausted",
@@ -35,19 +47,33 @@ def record(store: StoreUnderTest, letter_id: str = "L", **fields: Any) -> None:
         **fields,
     }
     body = DeadLetterRecorded(dead_letter_id=letter_id, **given)
-    append(store, EventId(f"{letter_id}.dead_letter"), body)
+    append(store, EventId(f"{letter_id}.dead_letter"), body, redact=redact)
 
 
-def append(store: StoreUnderTest, event_id: EventId, body: Body) -> None:
+def append(
+    store: StoreUnderTest, event_id: EventId, body: Body, *, redact: Redact | None = DEFAULT_REDACTION
+) -> None:
     """Record an event of task T."""
     envelope = Envelope(event_id=event_id, timestamp=SystemClock().now(), task_id=TaskId("T"))
 
     async def store_it() -> None:
-        async with Recorder(RedisLog(store.url, prefix=store.prefix)) as recorder:
+        async with Recorder(RedisLog(store.url, prefix=store.prefix), redact=redact) as recorder:
             recorder.record(Event(envelope=envelope, body=body))
             await recorder.durable(budget_seconds=5)
 
     anyio.run(store_it)
+
+
+def audited(store: StoreUnderTest) -> list[tuple[str | None, ...]]:
+    """What operators did, as the task's stream tells it."""
+
+    async def read() -> list[RecordedEvent]:
+        async with RedisLog(store.url, prefix=store.prefix) as log:
+            return (await replay(log, [TaskAddress(TaskId("T"))]))[0].events
+
+    acts = [event.body for event in anyio.run(read) if isinstance(event.body, OperatorActed)]
+    assert all(act.actor for act in acts)
+    return [(act.outcome, act.via, act.reason) for act in acts]
 
 
 def arguments(store: StoreUnderTest) -> tuple[str, ...]:
@@ -80,9 +106,18 @@ def test_a_body_cannot_speak_to_the_terminal(any_store: StoreUnderTest) -> None:
 
 
 def test_a_body_that_is_no_text_is_shown_in_base64(any_store: StoreUnderTest) -> None:
-    record(any_store, body=b"\xff\x00", body_size=2)
+    record(any_store, body=b"\xff\x00", body_size=2, redact=None)
     shown = json.loads(relayna("dlq", "show", "T", "L", "--format", "json", *arguments(any_store)).stdout)
     assert (shown["body"], shown["body_encoding"]) == ("/wA=", "base64")
+
+
+def test_a_body_that_nobody_can_look_through_is_not_kept(any_store: StoreUnderTest) -> None:
+    record(any_store, body=b"\xff\x00", body_size=2)
+    shown = json.loads(relayna("dlq", "show", "T", "L", "--format", "json", *arguments(any_store)).stdout)
+    assert ("body" in shown, shown["body_size"], shown["body_redacted"]) == (False, 2, True)
+    run = relayna("dlq", "plan", "T", "L", *arguments(any_store))
+    assert run.returncode == 1
+    assert b"body_redacted: the body is no text, so it may hold secrets" in run.stdout
 
 
 def test_nothing_there(any_store: StoreUnderTest) -> None:
@@ -180,7 +215,7 @@ def test_a_confirmed_replay_is_published_once(any_store: StoreUnderTest, rabbitm
     assert b"No queue is bound" in missing.stderr
     anyio.run(declare)
     run = relayna(
-        "dlq", "replay", "T", "L", "--yes", "--format", "json", *arguments(any_store),
+        "dlq", "replay", "T", "L", "--yes", "--format", "json", "--reason", "mended", *arguments(any_store),
         RELAYNA_AMQP_URL=rabbitmq.url,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
@@ -193,3 +228,11 @@ def test_a_confirmed_replay_is_published_once(any_store: StoreUnderTest, rabbitm
     assert delivery.message.headers["x-relayna-cause"] == "L.replayed.1"
     [listed] = json.loads(relayna("dlq", "list", "T", "--format", "json", *arguments(any_store)).stdout)
     assert listed["replay_count"] == 1
+    assert audited(any_store) == [
+        ("asked", "command_line", None),
+        ("failed", "command_line", None),
+        ("asked", "command_line", "mended"),
+        ("done", "command_line", None),
+        ("asked", "command_line", None),
+        ("refused", "command_line", None),
+    ]

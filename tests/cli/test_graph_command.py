@@ -55,7 +55,7 @@ def test_every_task_id_round_trips_without_collision(any_store: StoreUnderTest) 
         assert [node["label"] for node in graph["nodes"]] == [task_id, "processing"]
 
 
-@pytest.mark.parametrize("style", ["tree", "table", "mermaid"])
+@pytest.mark.parametrize("style", ["tree", "table", "mermaid", "dot"])
 def test_each_format_says_the_status_without_colour_in_a_pipe(any_store: StoreUnderTest, style: str) -> None:
     add_statuses(any_store, ["T"])
     run = relayna("graph", "T", "--format", style, *arguments(any_store))
@@ -63,6 +63,27 @@ def test_each_format_says_the_status_without_colour_in_a_pipe(any_store: StoreUn
     assert b"processing" in run.stdout
     assert b"\x1b" not in run.stdout
     assert run.stderr == b""
+
+
+def test_a_part_is_drawn_and_says_what_it_leaves_out(any_store: StoreUnderTest) -> None:
+    add_statuses(any_store, ["T", "T", "T"])
+    question = ("graph", "T", "--format", "json", *arguments(any_store))
+    whole = json.loads(relayna(*question).stdout)
+    for part in (("--view", "causal"), ("--collapse", "statuses", "--collapse", "attempts")):
+        run = relayna(*question, *part)
+        assert run.returncode == 0, run.stderr
+        graph = json.loads(run.stdout)
+        assert graph["annotations"]["hidden_nodes"] == len(whole["nodes"]) - len(graph["nodes"]) > 0
+    assert (
+        b"view causal: 3 more nodes are not shown"
+        in relayna("graph", "T", "--view", "causal", *arguments(any_store)).stdout
+    )
+
+
+def test_as_of_is_what_was_known_then(any_store: StoreUnderTest) -> None:
+    add_statuses(any_store, ["T"])
+    run = relayna("graph", "T", "--as-of", "2001-01-01T00:00:00Z", "--format", "json", *arguments(any_store))
+    assert [node["kind"] for node in json.loads(run.stdout)["nodes"]] == ["task"]
 
 
 def test_an_unknown_task_exits_with_3(any_store: StoreUnderTest) -> None:
@@ -82,7 +103,17 @@ def test_a_partial_graph_exits_with_5_when_a_full_one_is_required(any_store: Sto
     assert json.loads(run.stdout)["summary"]["graph_completeness"] == "partial"
 
 
-@pytest.mark.parametrize("wrong", [("--at", "yesterday"), ("--depth", "-1"), ("--max-nodes", "0")])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--at", "yesterday"),
+        ("--depth", "-1"),
+        ("--max-nodes", "0"),
+        ("--as-of", "then"),
+        ("--view", "all"),
+        ("--collapse", "all"),
+    ],
+)
 def test_a_meaningless_question_exits_with_2(any_store: StoreUnderTest, wrong: tuple[str, str]) -> None:
     run = relayna("graph", "T", *wrong, *arguments(any_store))
     assert run.returncode == 2

@@ -7,14 +7,16 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
+from api.serving import client_of, record
 from consumer.rabbitmq.rabbitmq_bench import RabbitMQBench
 from rabbitmq_server import RabbitMQ
 from servers import StoreUnderTest
 
-from relayna import SharedTasksSharedStatusTopology
+from relayna import RedisLog, SharedTasksSharedStatusTopology
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -97,3 +99,22 @@ def test_the_commands_are_those_of_the_makefile() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for command in re.findall(r"^make (\w+)", block("sh"), re.MULTILINE):
         assert f"\n{command}:" in makefile
+
+
+@pytest.mark.anyio
+async def test_the_five_lines_serve_graphs_live_and_metrics(any_store: StoreUnderTest) -> None:
+    [code] = re.findall(r"```python\n(from fastapi.*?)```", README, re.DOTALL)
+    log = RedisLog(any_store.url, prefix=any_store.prefix)
+    await record(log, "photo-7", "processing", "completed")
+    given: dict[str, Any] = {}
+    prefix = f'{any_store.url}", observation_store_prefix="{any_store.prefix}'
+    exec(code.replace("redis://localhost", prefix), given)
+    async with client_of(given["app"]) as client:
+        graph = await client.get("/executions/photo-7/graph")
+        assert graph.json()["summary"]["status"] == "completed"
+        async with client.stream("GET", "/executions/photo-7/live") as live:
+            told = [line async for line in live.aiter_lines() if line.startswith("event:")]
+        assert told[0] == "event: snapshot"
+        assert told[-1] == "event: end"
+        metrics = await client.get("/metrics")
+        assert "relayna_graphs_total" in metrics.text

@@ -49,14 +49,14 @@ def project(tmp_path: Path) -> Path:
 def test_its_tests_pass_in_memory(project: Path) -> None:
     run = run_pytest(project)
     assert run.returncode == 0, run.stdout
-    assert "2 passed" in run.stdout
+    assert "3 passed" in run.stdout
 
 
 @pytest.mark.rabbitmq
 def test_its_tests_pass_on_rabbitmq(project: Path, rabbitmq: RabbitMQ) -> None:
     run = run_pytest(project, "--relayna-amqp-url", rabbitmq.url)
     assert run.returncode == 0, run.stdout
-    assert "2 passed" in run.stdout
+    assert "3 passed" in run.stdout
 
 
 def test_the_error_reads_as_shown(project: Path) -> None:
@@ -67,6 +67,22 @@ def test_the_error_reads_as_shown(project: Path) -> None:
     said = [line.removeprefix("E").strip() for line in run.stdout.splitlines() if line.startswith("E ")]
     said[0] = said[0].partition("NotInTime: ")[2]
     assert [masked(line) for line in said] == [masked(line.strip()) for line in shown[1].splitlines()]
+
+
+def test_what_was_not_as_expected_reads_as_shown(project: Path) -> None:
+    test = project / "test_photo_graphs.py"
+    test.write_text(
+        test.read_text(encoding="utf-8").replace(".attempts(3)", ".attempts(2)"), encoding="utf-8"
+    )
+    said = [
+        masked(line.removeprefix("E").strip()) for line in run_pytest(project, test.name).stdout.splitlines()
+    ]
+    shown = re.search(r"```\n(Expected .*?)```", PAGE, re.DOTALL)
+    assert shown is not None
+    timeless = [line for line in shown[1].splitlines() if line.strip("…") and " ms" not in line]
+    lines = [masked(line.strip()) for line in timeless]
+    assert lines[0] == "Expected 'photo-8' to have 2 attempts, but it has 3."
+    assert [line for line in lines[1:] if line not in said] == []
 
 
 def masked(line: str) -> str:

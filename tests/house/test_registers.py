@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from relayna.events import EVENT_TYPES
 
-FAMILIES = ["task", "aggregation", "workflow", "status", "dead_letter", "lineage", "loss"]
+FAMILIES = ["task", "aggregation", "workflow", "status", "dead_letter", "lineage", "loss", "operator"]
 """The files of `relayna/events` that hold event types. A new family is named here."""
 
 PURE = ["events", "projections", "topologies"]

@@ -41,6 +41,18 @@ class ReliabilityReport:
 
     def __init__(self) -> None:
         self.findings: list[tuple[str, Findings]] = []
+        self.figures: list[str] = []
+        """Measured, with units; judged only at full size, on a machine that does nothing else."""
+
+    def measured(self, test: str, **figures: float | str) -> None:
+        """Enter what a test measured: figures by name, a unit being part of the name."""
+        told = (
+            f"{name.replace('_', ' ')} {value:,.1f}"
+            if isinstance(value, float)
+            else f"{name.replace('_', ' ')} {value}"
+            for name, value in figures.items()
+        )
+        self.figures.append(f"{test}: {', '.join(told)}")
 
     def add(self, test: str, findings: Findings) -> None:
         """Enter what a test found; it fails here when that is not clean."""
@@ -53,6 +65,7 @@ class ReliabilityReport:
             name: sum(getattr(one, name) for _, one in self.findings) for name in Findings.__struct_fields__
         }
         return [
+            *self.figures,
             *(f"{test}: {_words(asdict(one))}" for test, one in self.findings),
             f"in all {len(self.findings)} tests: {_words(total)}",
         ]

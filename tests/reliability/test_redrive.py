@@ -27,8 +27,8 @@ from relayna.streams import TaskAddress, replay
 
 pytestmark = [pytest.mark.anyio, pytest.mark.rabbitmq, pytest.mark.fault]
 
-STEPS = 10
-"""Before and after each of: reading, claiming, reading again, publishing, marking."""
+STEPS = 14
+"""Before and after each of: reading, saying who asks, claiming, reading again, publishing, marking, saying the end."""
 ENOUGH_SECONDS = 60 * PATIENCE_SECONDS
 
 

@@ -15,6 +15,7 @@ from relayna.cli.demo.world import DemoWorld, Scenario
 from relayna.ids import Tenant
 from relayna.observability.graph_service import ExecutionGraphService
 from relayna.projections.graph import ExecutionGraph
+from relayna.signals import Counters
 from relayna.streams import Log
 
 __all__ = ["FAILING", "SCENARIOS", "play_all"]
@@ -28,13 +29,17 @@ _SECONDS_TO_PLAY: Final = 60.0
 
 
 async def play_all(
-    venue: Venue, log: Log, tenant: Tenant, service: ExecutionGraphService
+    venue: Venue,
+    log: Log,
+    tenant: Tenant,
+    service: ExecutionGraphService,
+    counters: Counters | None = None,
 ) -> dict[str, ExecutionGraph]:
     """Play every scenario at the same time; the graph of each by the scenario's name.
 
     Raises `BrokerError` when there is nothing to play on, and `TimeoutError` when it does not end.
     """
-    world = DemoWorld(venue, log, tenant, service)
+    world = DemoWorld(venue, log, tenant, service, counters)
     with anyio.fail_after(_SECONDS_TO_PLAY):
         async with venue, anyio.create_task_group() as stage:
             for scenario in SCENARIOS:

@@ -17,6 +17,7 @@ from relayna.errors import ExecutionNotFound
 from relayna.ids import Tenant
 from relayna.observability.graph_service import ExecutionGraphService
 from relayna.projections.graph import ExecutionGraph
+from relayna.signals import Counters
 from relayna.streams import Log, Recorder
 from relayna.topologies import DEFAULT_TERMINAL_STATUSES, Topology
 
@@ -32,11 +33,19 @@ _SECONDS_TO_CLEAR: Final = 10.0
 class DemoWorld:
     """Machines whose workers record into the common log, and eyes on what they record."""
 
-    def __init__(self, venue: Venue, log: Log, tenant: Tenant, service: ExecutionGraphService) -> None:
+    def __init__(
+        self,
+        venue: Venue,
+        log: Log,
+        tenant: Tenant,
+        service: ExecutionGraphService,
+        counters: Counters | None = None,
+    ) -> None:
         self._venue = venue
         self._log = log
         self._tenant = tenant
         self._service = service
+        self._counters = counters
 
     def placed(self, topology: TopologyT) -> TopologyT:
         """The topology as it is called at this venue."""
@@ -46,7 +55,13 @@ class DemoWorld:
         """A worker process on a machine whose clock is wrong by so many seconds."""
         clock: Clock = SkewedClock(SystemClock(), seconds=clock_off_by) if clock_off_by else SystemClock()
         sink = Recorder(self._log, tenant=self._tenant, clock=clock)
-        return RelaynaClient(topology=topology, broker=self._venue, observation_sink=sink, clock=clock)
+        return RelaynaClient(
+            topology=topology,
+            broker=self._venue,
+            observation_sink=sink,
+            clock=clock,
+            counters=self._counters,
+        )
 
     @asynccontextmanager
     async def working(self, *consumers: Consumer[Any]) -> AsyncIterator[None]:  # Any: whichever envelope

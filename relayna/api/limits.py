@@ -1,0 +1,141 @@
+"""Bounds on what a request may be, before anything of it is parsed.
+
+Owns how long a URL, the headers and a body may be, and that a body has one length and no coding. Wraps any ASGI
+app under any server. How long a connection may dawdle before its headers are here, the server must say:
+`relayna.cli.http_protocol` does for ours.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from relayna.api.problems import RequestRefused, answer_error
+from relayna.api.request_body import MOST_BODY_BYTES, bounded, check_length
+
+__all__ = [
+    "MOST_HEADER_BYTES", "MOST_URL_BYTES", "RequestLimits", "compressed", "headers_too_large", "two_lengths",
+    "url_too_long",
+]  # fmt: skip
+
+MOST_URL_BYTES: Final = 4 * 1024
+MOST_HEADER_BYTES: Final = 16 * 1024
+_BODY_SECONDS: Final = 10.0
+
+
+def url_too_long() -> RequestRefused:
+    """414: path and query string are longer than anything that is asked here."""
+    hint = f"Keep path and query string under {MOST_URL_BYTES:,} bytes."
+    return RequestRefused(414, "url_too_long", "The URL is too long.", hint)
+
+
+def headers_too_large() -> RequestRefused:
+    """431: all headers together are larger than anything that is asked here."""
+    hint = f"Keep all headers together under {MOST_HEADER_BYTES:,} bytes."
+    return RequestRefused(431, "headers_too_large", "The headers are too large.", hint)
+
+
+def two_lengths() -> RequestRefused:
+    """400: what one server takes for a body's end, another may take for the start of a request."""
+    hint = "Send Content-Length or Transfer-Encoding, not both."
+    return RequestRefused(400, "ambiguous_length", "The body has two lengths.", hint)
+
+
+def compressed() -> RequestRefused:
+    """415: a few bytes that stand for many."""
+    hint = "Send it as it is, without Content-Encoding."
+    return RequestRefused(415, "compressed_body", "Bodies are not taken compressed.", hint)
+
+
+class RequestLimits:
+    """An ASGI app around `app` that refuses what is too large, too slow or ambiguous."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        most_body_bytes: int = MOST_BODY_BYTES,
+        body_seconds: float = _BODY_SECONDS,
+    ) -> None:
+        self._app = app
+        self._most_body_bytes = most_body_bytes
+        self._body_seconds = body_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with a problem, or hand the request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = _Exchange(
+            scope,
+            bounded(receive, most_bytes=self._most_body_bytes, seconds=self._body_seconds),
+            send,
+        )
+        try:
+            self._check(Request(scope))
+            await self._app(scope, exchange.receive, exchange.send)
+        except RequestRefused as refusal:
+            if exchange.answered:
+                raise
+            await exchange.refuse(refusal)
+
+    def _check(self, request: Request) -> None:
+        _check_url(request.scope)
+        _check_headers(request.scope)
+        headers = request.headers
+        stated = headers.getlist("content-length")
+        if stated and "transfer-encoding" in headers:
+            raise two_lengths()
+        check_length(stated, most_bytes=self._most_body_bytes)
+        if any(coding.strip().lower() != "identity" for coding in headers.getlist("content-encoding")):
+            raise compressed()
+
+
+class _Exchange:
+    """One request and its answer: knows whether the answer has begun, and whether the request was refused."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._refused = False
+        self.answered = False
+
+    async def receive(self) -> Message:
+        """As the app asks. Raises `RequestRefused` as long as that can still be the answer."""
+        try:
+            return await self._receive()
+        except RequestRefused:
+            self._refused = True
+            if self.answered:  # a stream that is under way ends, as if the client had gone
+                return {"type": "http.disconnect"}
+            raise
+
+    async def send(self, message: Message) -> None:
+        """As the app answers. What is left of a request that was refused is not waited for."""
+        if message["type"] == "http.response.start":
+            self.answered = True
+            if self._refused and self._scope.get("http_version", "").startswith("1"):
+                message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
+        await self._send(message)
+
+    async def refuse(self, refusal: RequestRefused) -> None:
+        """Answer with the problem."""
+        self._refused = True
+        response = await answer_error(Request(self._scope), refusal)
+        await response(self._scope, self._receive, self.send)
+
+
+def _check_url(scope: Scope) -> None:
+    path: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
+    if len(path) + len(scope.get("query_string") or b"") >= MOST_URL_BYTES:
+        raise url_too_long()
+
+
+def _check_headers(scope: Scope) -> None:
+    # With the colon, the space and the line's end that each has.
+    if sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > MOST_HEADER_BYTES:
+        raise headers_too_large()

@@ -1,0 +1,123 @@
+"""What answers the callers of one tenant, made from what a process has one of.
+
+Owns the making. What is asked of services, and by whom, is in the modules of the endpoints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from relayna.clock import Clock
+from relayna.ids import Tenant
+from relayna.observability.admission import Admission
+from relayna.observability.dead_letter_replayer import DeadLetterKeeper
+from relayna.observability.dead_letter_store import DLQStore
+from relayna.observability.graph_service import ExecutionGraphService
+from relayna.observability.metrics import GraphReports
+from relayna.observability.read_models import ExecutionLists, Indexer, ReadModelProgress, StatisticsService
+from relayna.observability.task_histories import TaskHistories
+from relayna.signals import Counters
+from relayna.streams import Log
+from relayna.streams.read_models import ReadModels
+from relayna.topologies import Topology
+
+__all__ = [
+    "KeeperMaker",
+    "ListParts",
+    "ProcessParts",
+    "TenantServices",
+    "make_indexer",
+    "make_list_parts",
+    "make_services",
+]
+
+KeeperMaker: TypeAlias = Callable[[DLQStore], DeadLetterKeeper]
+"""Who keeps the dead letters of this store; with a broker it can send them again."""
+
+
+class ListParts(Struct, frozen=True):
+    """What lists and statistics are read from, and how far behind it is."""
+
+    read_models: ReadModels
+    progress: ReadModelProgress
+
+
+class ProcessParts(Struct, frozen=True, kw_only=True):
+    """What there is one of in a process. Times are in seconds."""
+
+    log: Log
+    topology: Topology | None
+    retention_seconds: int
+    open_retention_seconds: int
+    clock: Clock
+    admission: Admission
+    reports: GraphReports
+    lists: ListParts | None
+    """None for a log beside which there are no read models."""
+    keeper: KeeperMaker
+
+
+class TenantServices(Struct, frozen=True, kw_only=True):
+    """All that answers for one tenant."""
+
+    graphs: ExecutionGraphService
+    histories: TaskHistories
+    dead_letters: DeadLetterKeeper
+    lists: ExecutionLists | None
+    statistics: StatisticsService | None
+
+
+def make_list_parts(log: Log, read_models: ReadModels, clock: Clock) -> ListParts:
+    """Connects to nothing. Raises `InvalidSetting` for a log that is neither in memory nor on servers."""
+    return ListParts(read_models, ReadModelProgress(log=log, read_models=read_models, clock=clock))
+
+
+def make_indexer(parts: ProcessParts, lists: ListParts, counters: Counters) -> Indexer:
+    """Who keeps these lists up."""
+    return Indexer(
+        log=parts.log,
+        read_models=lists.read_models,
+        topology=parts.topology,
+        counters=counters,
+        clock=parts.clock,
+    )
+
+
+def make_services(parts: ProcessParts, tenant: Tenant) -> TenantServices:
+    """Connects to nothing."""
+    lists = statistics = None
+    if parts.lists is not None:
+        read_models, progress = parts.lists.read_models, parts.lists.progress
+        kept = max(parts.retention_seconds, parts.open_retention_seconds)
+        lists = ExecutionLists(read_models=read_models, progress=progress, tenant=tenant)
+        statistics = StatisticsService(
+            read_models=read_models,
+            progress=progress,
+            tenant=tenant,
+            kept_seconds=kept,
+            clock=parts.clock,
+        )
+    return TenantServices(
+        graphs=ExecutionGraphService(
+            log=parts.log,
+            topology=parts.topology,
+            tenant=tenant,
+            retention_seconds=parts.retention_seconds,
+            clock=parts.clock,
+            admission=parts.admission,
+            reports=parts.reports,
+        ),
+        histories=TaskHistories(
+            log=parts.log,
+            tenant=tenant,
+            retention_seconds=parts.retention_seconds,
+            clock=parts.clock,
+            admission=parts.admission,
+        ),
+        dead_letters=parts.keeper(DLQStore(parts.log, tenant=tenant, clock=parts.clock)),
+        lists=lists,
+        statistics=statistics,
+    )
