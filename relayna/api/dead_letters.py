@@ -58,7 +58,11 @@ _AGAIN: Final = (
 
 def dead_letter_endpoints(keepers: OfCaller[DeadLetterKeeper], names: HttpNames) -> tuple[Endpoint, ...]:
     """The routes, those by query first. `keepers` gives who answers a caller."""
-    routes = _Routes(keepers, names)
+    return tuple(_both_ways(_table(_Routes(keepers, names)), names.parameter))
+
+
+def _table(routes: _Routes) -> Iterable[Endpoint]:
+    """Each once, with the end of its path."""
     listed = Endpoint(
         path="",
         name="dead_letters",
@@ -96,7 +100,7 @@ def dead_letter_endpoints(keepers: OfCaller[DeadLetterKeeper], names: HttpNames)
         returns={JSON: ReplayTold},
         problems=(404, 409, 412, 422, 503),
     )
-    return tuple(_both_ways((listed, shown, planned, replayed), names.parameter))
+    return listed, shown, planned, replayed
 
 
 def _both_ways(endpoints: Iterable[Endpoint], task: str) -> Iterable[Endpoint]:

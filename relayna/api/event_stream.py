@@ -103,9 +103,16 @@ class EventStream(EventSourceResponse):
             elif message is None:
                 return
             else:
-                frame = await self._frames.of(message)
-                for start in range(0, len(frame), _PIECE_BYTES):
-                    yield frame[start : start + _PIECE_BYTES]
+                frames = await self._frames_from(message)
+                for start in range(0, len(frames), _PIECE_BYTES):
+                    yield frames[start : start + _PIECE_BYTES]
+
+    async def _frames_from(self, message: LiveMessage) -> bytes:
+        """This one, and what comes at the same time."""
+        frames = [await self._frames.of(message)]
+        while (following := self._subscription.due_message()) is not None:
+            frames.append(await self._frames.of(following))
+        return frames[0] if len(frames) == 1 else b"".join(frames)
 
 
 class _Shutdown:

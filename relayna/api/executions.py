@@ -55,7 +55,7 @@ _PARAMETERS: Final = (
     ),
     Parameter(
         name="max_nodes",
-        about="At most so many nodes, made from about six times as many events; the answer says what is left out.",
+        about="At most so many nodes, made from about four times as many events; the answer says what is left out.",
         schema={"type": "integer", "minimum": 1, "maximum": _MOST_NODES, "default": _DEFAULT_NODES},
     ),
     Parameter(

@@ -48,12 +48,11 @@ from relayna.observability.dead_letter_store import DLQStore
 from relayna.observability.graph_service import ExecutionGraphService
 from relayna.observability.live import LiveHub
 from relayna.observability.metrics import GraphReports, PrometheusMeasures
-from relayna.observability.read_models import Indexer, read_models_beside
+from relayna.observability.read_models import Indexer
 from relayna.observability.stores import DEFAULT_HISTORY_MAXLEN, ObservationStore, StatusStore
 from relayna.signals import Counters
-from relayna.streams import DEFAULT_TENANT, Log, MemoryLog, checked_tenant
+from relayna.streams import DEFAULT_TENANT, Log, checked_tenant
 from relayna.streams.log import DEFAULT_OPEN_RETENTION_SECONDS, DEFAULT_RETENTION_SECONDS
-from relayna.streams.redis import RedisLog
 from relayna.topologies import ContractAliasConfig, Topology
 
 __all__ = ["RelaynaRuntime"]
@@ -64,6 +63,10 @@ class RelaynaRuntime:
 
     It also starts when the store does not answer: requests get 503 until it does. While it is entered it keeps
     lists and statistics up, sharing that work with all other processes on the same log.
+
+    `tenant` is whose tasks callers see that have none of their own. With `topology`, graphs say its kind
+    whatever the records say. `measures` are served on `/metrics`; `dead_letters` makes who keeps them, by
+    default one without a broker, which can replay none. Times are in seconds.
     """
 
     def __init__(
@@ -80,18 +83,12 @@ class RelaynaRuntime:
         dead_letters: KeeperMaker | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """Connects to nothing yet. Times are in seconds. Raises `InvalidSetting`.
-
-        `tenant` is whose tasks callers see that have none of their own. With `topology`, graphs say its kind
-        whatever the records say. `measures` are served on `/metrics`; `dead_letters` makes who keeps them, by
-        default one without a broker, which can replay none.
-        """
+        """Connects to nothing yet. Raises `InvalidSetting`."""
         self.log = log
         self.tenant = checked_tenant(tenant)
         self.measures = measures or PrometheusMeasures(clock=clock)
         clock = clock or SystemClock()
-        read_models = read_models_beside(log, clock=clock) if isinstance(log, MemoryLog | RedisLog) else None
-        lists = None if read_models is None else make_list_parts(log, read_models, clock)
+        lists = make_list_parts(log, clock)
         parts = ProcessParts(
             log=log, topology=topology, retention_seconds=retention_seconds,
             open_retention_seconds=open_retention_seconds, clock=clock, admission=Admission(),
@@ -101,8 +98,8 @@ class RelaynaRuntime:
         self._services = by_tenant(partial(make_services, parts), default=self.tenant)
         self.indexer = None if lists is None else make_indexer(parts, lists, self.measures)
         """Keeps lists and statistics up while the runtime is entered; None where there are none."""
-        terminal_statuses = () if topology is None else topology.terminal_statuses
-        self.live = LiveHub(log, terminal_statuses=terminal_statuses, counters=self.measures)
+        terminal = () if topology is None else topology.terminal_statuses
+        self.live = LiveHub(log, terminal_statuses=terminal, counters=self.measures)
         self.health = StoreHealth(
             log, retention_seconds=retention_seconds, open_retention_seconds=open_retention_seconds,
             clock=clock, counters=self.measures,

@@ -17,11 +17,18 @@ from relayna.observability.dead_letter_replayer import DeadLetterKeeper
 from relayna.observability.dead_letter_store import DLQStore
 from relayna.observability.graph_service import ExecutionGraphService
 from relayna.observability.metrics import GraphReports
-from relayna.observability.read_models import ExecutionLists, Indexer, ReadModelProgress, StatisticsService
+from relayna.observability.read_models import (
+    ExecutionLists,
+    Indexer,
+    ReadModelProgress,
+    StatisticsService,
+    read_models_beside,
+)
 from relayna.observability.task_histories import TaskHistories
 from relayna.signals import Counters
-from relayna.streams import Log
+from relayna.streams import Log, MemoryLog
 from relayna.streams.read_models import ReadModels
+from relayna.streams.redis import RedisLog
 from relayna.topologies import Topology
 
 __all__ = [
@@ -70,8 +77,11 @@ class TenantServices(Struct, frozen=True, kw_only=True):
     statistics: StatisticsService | None
 
 
-def make_list_parts(log: Log, read_models: ReadModels, clock: Clock) -> ListParts:
-    """Connects to nothing. Raises `InvalidSetting` for a log that is neither in memory nor on servers."""
+def make_list_parts(log: Log, clock: Clock) -> ListParts | None:
+    """None for a log beside which there are no read models. Connects to nothing."""
+    if not isinstance(log, MemoryLog | RedisLog):
+        return None
+    read_models = read_models_beside(log, clock=clock)
     return ListParts(read_models, ReadModelProgress(log=log, read_models=read_models, clock=clock))
 
 

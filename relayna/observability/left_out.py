@@ -14,8 +14,8 @@ from relayna.projections.graph import ExecutionGraph
 
 __all__ = ["bounds_for", "tell_left_out"]
 
-_FEWEST_EVENTS: Final = 30_000
-_EVENTS_A_NODE: Final = 6
+_FEWEST_EVENTS: Final = 20_000
+_EVENTS_A_NODE: Final = 4
 _FEWEST_TASKS: Final = 100
 _NODES_A_TASK: Final = 4
 """A child that was read has about so many at least."""
@@ -36,7 +36,7 @@ def bounds_for(max_nodes: int | None, *, max_tasks: int) -> FamilyBounds:
     return FamilyBounds(
         tasks=min(max_tasks, max(_FEWEST_TASKS, max_nodes // _NODES_A_TASK)),
         events=events,
-        events_a_task=events * 2 // 3,  # the rest is for its children
+        events_a_task=events * 3 // 4,  # the rest is for its children
         bytes=max(_FEWEST_BYTES, _BYTES_A_NODE * max_nodes),
     )
 

@@ -42,10 +42,10 @@ LEAKS = [
     "secrets = [SECRET, (SECRET)",
     "token => SECRET",
     "dsn 'host=x password=SECRET user=y'",
-    "-----BEGIN RSA PRIVATE KEY-----\nSECRET\n-----END RSA PRIVATE KEY-----",
-    "-----BEGIN PRIVATE KEY-----\nSECRET",
+    "-----BEGIN RSA PRIVATE " + "KEY-----\nSECRET\n-----END RSA PRIVATE " + "KEY-----",
+    "-----BEGIN PRIVATE " + "KEY-----\nSECRET",
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJSECRET.SECRET",
-    "ghp_SECRETSECRETSECRETSECRETSECRET",
+    "gh" + "p_SECRETSECRETSECRETSECRETSECRET",
 ]
 
 HARMLESS = [

@@ -56,44 +56,6 @@ def test_what_was_tried_again_with_success_is_recovered() -> None:
     assert told.sentence == "order-7 ended well."
 
 
-def test_a_retry_that_is_due_is_what_is_waited_for() -> None:
-    begun = (
-        history("order-7").published().attempt().fails("TimeoutError", "no answer").retried(delay_ms=5_000)
-    )
-    told = why(begun.events, "order-7")
-    [awaited] = told.waits_for
-    assert (awaited.kind, awaited.node) == ("retry", "retry:order-7:1")
-    assert awaited.since is not None
-    assert awaited.due_at is not None
-    assert awaited.due_at > awaited.since
-    assert told.sentence.startswith(
-        f"order-7 has not ended: retry 1 is due at {awaited.due_at}, after attempt 1"
-    )
-    assert len(told.causes) == 1
-
-
-def test_a_message_that_nobody_received_is_waited_for() -> None:
-    told = why(history("order-7").published().events, "order-7")
-    assert [(awaited.kind, awaited.task_id) for awaited in told.waits_for] == [("message", "order-7")]
-    assert told.sentence == "order-7 has not ended: nobody has received order-7."
-    staged = history("order-8", lifecycle_statuses=False).enters("validate").attempt()
-    staged.sends("charge")
-    told = why(staged.acked().events, "order-8")
-    assert [(awaited.kind, awaited.label) for awaited in told.waits_for] == [("message", "charge")]
-
-
-def test_an_attempt_that_runs_is_waited_for() -> None:
-    told = why(history("order-7").published().attempt().events, "order-7")
-    assert [(awaited.kind, awaited.label) for awaited in told.waits_for] == [("attempt", "order-7 attempt 1")]
-
-
-def test_a_child_that_has_not_ended_is_waited_for() -> None:
-    parent = history("order-7").published().attempt()
-    parent.spawns("page-1").published()
-    told = why(parent.events, "order-7")
-    assert {awaited.kind for awaited in told.waits_for} == {"attempt", "child"}
-
-
 def test_a_childs_failure_leads_to_its_parents_when_it_came_first() -> None:
     parent = history("order-7").published().attempt()
     child = parent.spawns("page-1").published().attempt().fails("LookupError", "no chart").dead_lettered()
@@ -114,13 +76,6 @@ def test_a_child_that_failed_beside_a_parent_that_ended_well_is_a_bystander() ->
     assert [cause.failure.node for cause in told.bystanders] == ["task-attempt:page-1:1"]
     assert told.found_failure
     assert told.sentence == "order-7 ended well; 1 failure beside it had no part in that."
-
-
-def test_statuses_alone_say_that_it_failed_and_not_why() -> None:
-    told = why(history("order-7").status("failed").events, "order-7")
-    assert told.sentence == (
-        "order-7 is failed, and nothing that is recorded says why; the record is not complete (no_observations)."
-    )
 
 
 @pytest.mark.parametrize("seed", range(200))

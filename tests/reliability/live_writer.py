@@ -21,7 +21,9 @@ from relayna.streams.redis import RedisLog
 
 __all__ = ["child_of", "steps_of", "task_name"]
 
+_CALLS_A_SECOND = 50
 _APPENDS_A_CALL = 40
+"""When there is no rate to keep."""
 
 
 def task_name(number: int) -> str:
@@ -77,10 +79,11 @@ async def _write(redis_url: str, prefix: str, tasks: int, appends: int, rate: in
         print("ready")
         await anyio.to_thread.run_sync(sys.stdin.readline)
         began = anyio.current_time()
-        for first in range(0, appends, _APPENDS_A_CALL):
+        a_call = max(1, rate // _CALLS_A_SECOND) if rate else _APPENDS_A_CALL
+        for first in range(0, appends, a_call):
             if rate:
                 await anyio.sleep(max(0.0, began + first / rate - anyio.current_time()))
-            numbers = range(first, min(first + _APPENDS_A_CALL, appends))
+            numbers = range(first, min(first + a_call, appends))
             await writer.append(*(_step(names, number) for number in numbers))
         seconds = anyio.current_time() - began
         for name in names:

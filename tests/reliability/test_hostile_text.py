@@ -187,4 +187,4 @@ def event_of(event_type: type[msgspec.Struct], payload: str) -> Event:
 
 def without_births(graph: ExecutionGraph) -> ExecutionGraph:
     """A graph that is wrong, so that it is logged."""
-    return msgspec.structs.replace(graph, edges=[])
+    return msgspec.structs.replace(graph, edges=[], annotations={})

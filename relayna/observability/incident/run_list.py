@@ -132,7 +132,8 @@ class _Rows:
 
     def _fold_row(self, fold: Fold) -> Markup:
         words = element("span", text(fold_words(fold)), class_="name")
-        return joined((_EMPTY_TIME, element("span", _sign(fold.state), words, class_="line")))
+        line = joined((_sign(fold.state), words), " ")
+        return joined((_EMPTY_TIME, element("span", line, class_="line")))
 
     def _named(self, fold: Fold, depth: int) -> Iterator[Markup]:
         for node in fold.nodes[:_NAMED]:

@@ -71,6 +71,10 @@ class Subscription:
             await stir.wait()
         return None
 
+    def due_message(self) -> LiveMessage | None:
+        """What is to be told right after the message before, if anything."""
+        return self._due.popleft() if self._due and not self._is_closed else None
+
     def close(self) -> None:
         """Nobody asks any more; who is just asking gets None."""
         if self._is_closed:

@@ -47,7 +47,7 @@ class GraphReports:
         while len(self._told) > _REMEMBERED:
             del self._told[next(iter(self._told))]
         self._measures.increment("relayna_missing_inbound_edges_total", len(missing))
-        named = ", ".join(missing[:_SHOWN])
+        named = ", ".join(map(repr, missing[:_SHOWN]))
         _logger.error(
             "Attempts of task %r were born of no edge, or of several: %s. Its graph shows them; see docs/metrics.md.",
             graph.task_id,

@@ -94,13 +94,9 @@ class Recorder:
         self._tenant: Tenant = checked_tenant(tenant)
         self._clock = clock or SystemClock()
         self._mint = mint or RandomMint()
-        self._redact = redact
-        self._measures = ForwardedMeasures(counters)
-        self._measures.watch("relayna_record_buffer_events", self._read_buffer)
-        self._measures.watch("relayna_store_up", self._read_store)
-        self._terminal_statuses = terminal_statuses
-        self._max_events = max_events
-        self._max_bytes = max_bytes
+        self._measures = self._measured(counters)
+        self._redact, self._terminal_statuses = redact, terminal_statuses
+        self._max_events, self._max_bytes = max_events, max_bytes
         self._policy = FlushPolicy(
             flush_events=flush_events, flush_bytes=flush_bytes, flush_interval=flush_interval,
             backoff=backoff or Backoff(), refusal_limit=refusal_limit, close_deadline=close_deadline,
@@ -241,6 +237,12 @@ class Recorder:
             _logger.warning("Recorded after the last user left the recorder: held until it is entered again")
         else:
             flusher.wake()
+
+    def _measured(self, counters: Counters | None) -> ForwardedMeasures:
+        measures = ForwardedMeasures(counters)
+        measures.watch("relayna_record_buffer_events", self._read_buffer)
+        measures.watch("relayna_store_up", self._read_store)
+        return measures
 
     def _read_buffer(self) -> float:
         return self._buffer.held_events
