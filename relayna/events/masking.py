@@ -42,6 +42,7 @@ _BASIC: Final = re.compile(r"\b(basic\s{1,4})([A-Za-z0-9+/_-]{6,}={0,2})", re.IG
 _URL: Final = re.compile(r"://[^\s'\"<>]+")
 _PORT: Final = re.compile(r"[^/@:\[\]]*:\d{1,5}(?:[/?#]|\Z)|\[[0-9A-Fa-f:.]*\](?::\d{1,5})?[/?#]")
 _NAMED: Final = re.compile(r"(?<![\w.-])([\w.-]{1,128})(\\{0,7}[\"']?\s{0,8}(?::(?!//)|=>?)\s{0,8})")
+_SEPARATOR: Final = re.compile(r"\s{0,8}(?::(?!//)|=>?)\s{0,8}")
 _OPTION: Final = re.compile(r"(--([\w-]{1,128})(?:\s{1,4}|[\"'],\s{0,4}[\"']))([^\s\"']+)")
 _ELEMENT: Final = re.compile(r"(<([\w:.-]{1,128})(?:\s[^<>]{0,1000})?>)([^<]+)")
 _VALUE: Final = re.compile(
@@ -153,6 +154,14 @@ def _value_end(text: str, named: re.Match[str]) -> int:
         line = _REST_OF_LINE.match(text, start)
         if line is not None:
             return line.end()
+    end = _one_value_end(text, start)
+    # What looks like a value may be the next name: `secret= "password": "…"`.
+    while end > start and (separator := _SEPARATOR.match(text, end)):
+        start, end = separator.end(), _one_value_end(text, separator.end())
+    return end
+
+
+def _one_value_end(text: str, start: int) -> int:
     value = _VALUE.match(text, start)
     if value is not None:
         return value.end()

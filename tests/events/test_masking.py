@@ -41,6 +41,7 @@ LEAKS = [
     "credentials: {'user': 'app', 'list': ['SECRET', 'SECRET']}",
     "secrets = [SECRET, (SECRET)",
     "token => SECRET",
+    'secret= "password": "SECRET"',
     "dsn 'host=x password=SECRET user=y'",
     "-----BEGIN RSA PRIVATE " + "KEY-----\nSECRET\n-----END RSA PRIVATE " + "KEY-----",
     "-----BEGIN PRIVATE " + "KEY-----\nSECRET",
