@@ -15,6 +15,7 @@ from relayna.cli.options import required_redis_url, store_options
 from relayna.cli.serving import TlsFiles, access_of, listening_socket, serve_app, tls_files
 from relayna.consumer.broker import Broker
 from relayna.errors import StoreError
+from relayna.events import redaction_of
 from relayna.observability.dead_letter_replayer import DeadLetterKeeper
 from relayna.observability.dead_letter_service import DLQService
 from relayna.observability.dead_letter_store import DLQStore
@@ -62,7 +63,7 @@ async def _serve(
         retention_seconds=settings.retention_seconds,
         open_retention_seconds=settings.open_retention_seconds,
         measures=measures,
-        dead_letters=partial(_keeper, broker=_broker(settings), counters=measures),
+        dead_letters=partial(_keeper, settings=settings, broker=_broker(settings), counters=measures),
     )
     app = create_app(runtime, access=access, allow_writes=settings.allow_writes)
     await serve_app(app, listener, host=settings.host, has_tokens=access is not None, tls=tls)
@@ -77,8 +78,12 @@ def _broker(settings: Settings) -> Broker | None:
         return RabbitMQBroker(settings.amqp_url)
 
 
-def _keeper(store: DLQStore, *, broker: Broker | None, counters: Counters) -> DeadLetterKeeper:
-    return DLQService(store=store, broker=broker, counters=counters)
+def _keeper(
+    store: DLQStore, *, settings: Settings, broker: Broker | None, counters: Counters
+) -> DeadLetterKeeper:
+    redact = redaction_of(settings.redact_keys)
+    own = DLQStore(store.log, tenant=store.tenant, clock=store.clock, redact=redact)
+    return DLQService(store=own, broker=broker, counters=counters)
 
 
 async def _say_whether_it_answers(log: RedisLog) -> None:
