@@ -23,6 +23,7 @@ from relayna.mint import RandomMint
 from relayna.observability.graph_service import ExecutionGraphService
 from relayna.observability.metrics import PrometheusMeasures
 from relayna.observability.terminal import print_graph_tree
+from relayna.projections.failure import explain_failure
 from relayna.projections.graph import ExecutionGraph
 from relayna.settings import Settings, load_settings
 from relayna.streams import DEFAULT_TENANT
@@ -113,6 +114,7 @@ def _show(graphs: dict[str, ExecutionGraph]) -> None:
     out = console()
     out.print(f"{FAILING.task_id}: {FAILING.story}.\n", soft_wrap=True)
     print_graph_tree(graphs[FAILING.name], out)
+    out.print(f"\n{explain_failure(graphs[FAILING.name]).sentence}", soft_wrap=True)
     out.print("\nPlayed through real consumers, recorded and replayed:")
     for scenario in SCENARIOS:
         rows = ((scenario.task_id, scenario.story), *scenario.other_tasks)

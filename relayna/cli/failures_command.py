@@ -73,7 +73,7 @@ def _row(listed: ListedFailure) -> tuple[str, ...]:
     failure = listed.failure
     why = failure.exception_type or failure.reason or "-"
     return (
-        time_cell(failure.at),
+        time_cell(failure.at)[5:],  # without the year: the index does not reach so far back
         listed.task_id,
         str(failure.number),
         failure.stage or failure.queue_name or "-",

@@ -16,7 +16,7 @@ import msgspec
 from relayna.instants import Instant, format_instant
 from relayna.observability.wording import duration_words
 
-__all__ = ["duration_cell", "printed", "time_cell", "write_json", "write_table"]
+__all__ = ["duration_cell", "printed", "table_width", "time_cell", "write_json", "write_table"]
 
 _WIDTH: Final = 80
 _GAP: Final = "  "
@@ -52,8 +52,13 @@ def duration_cell(milliseconds: float | None) -> str:
     return "-" if milliseconds is None else duration_words(milliseconds)
 
 
+def table_width() -> int:
+    """That of the terminal, or what COLUMNS says; never less than 80, which it is in a pipe."""
+    return max(_WIDTH, shutil.get_terminal_size((_WIDTH, 24)).columns)
+
+
 def _squeeze(widths: list[int], elastic: Collection[int]) -> None:
-    room = max(_WIDTH, shutil.get_terminal_size((_WIDTH, 24)).columns) if sys.stdout.isatty() else _WIDTH
+    room = table_width()
     while sum(widths) + len(_GAP) * (len(widths) - 1) > room:
         widest = max(elastic, key=lambda column: widths[column], default=None)
         if widest is None or widths[widest] <= _NARROWEST:
