@@ -75,6 +75,8 @@ def known_gaps(run: TaskRun, facts: Iterable[StreamFact]) -> list[Gap]:
     """Everything that this one task's history is known to be missing."""
     names = {fact.name for fact in facts}
     gaps = [Gap(reason=name, task_id=run.task_id) for name in ("trimmed", "limit_reached") if name in names]
+    if not run.ordered:
+        return gaps
     gaps += _reported(run)
     gaps += _holes(run, trimmed="trimmed" in names)
     gaps += [

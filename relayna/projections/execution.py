@@ -110,6 +110,8 @@ def _draw(family: Family, state: ExecutionState, drawing: Drawing, terminal: Col
     for task_id, run in family.runs.items():
         home = homes[task_id]
         draw_root(run, home, drawing, terminal)
+        if not run.ordered:
+            continue
         draw_attempts(run, home, drawing)
         draw_retries(run, home, drawing)
         draw_dead_letters(run, home, drawing)

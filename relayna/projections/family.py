@@ -102,7 +102,8 @@ class _Walk:
             events = {
                 own_id: event for own_id, event in events.items() if event.envelope.timestamp <= self._at
             }
-        return gather_task_run(task_id, events, taken=self._taken)
+        # Of many children that were not read there may be a hundred thousand.
+        return gather_task_run(task_id, events, taken=self._taken) if events else TaskRun(task_id, events)
 
     def _kinships(self, parent: TaskId) -> Iterator[Kinship]:
         told = self.family.runs[parent].children

@@ -46,6 +46,8 @@ _by_key: Final = attrgetter("key")
 
 def in_causal_order(events: Mapping[EventId, RecordedEvent]) -> tuple[list[PlacedEvent], bool]:
     """All events in order, and whether causes ran in a circle (then the circle is cut at its earliest event)."""
+    if not events:
+        return [], False
     before, last = _chains_of_attempts(events)
     start = sorted((event.envelope.timestamp, own_id, event) for own_id, event in events.items())
     walk = _Walk(events, _previous_delivery(events, last) | before)
