@@ -6,8 +6,9 @@ keeper does both. Of each route there is one by path and one by query, for every
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import Final, ParamSpec, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -40,10 +41,14 @@ from relayna.errors import (
     OutcomeUnknown,
     Unroutable,
 )
+from relayna.observability.admission import Admission
 from relayna.observability.dead_letter_replayer import DeadLetterKeeper, ReplayResult
 from relayna.projections.replay_plan import ReplayPlan
 
 __all__ = ["dead_letter_endpoints"]
+
+P = ParamSpec("P")
+ResultT = TypeVar("ResultT")
 
 _LETTER: Final = "dead_letter_id"
 _FORCE: Final = Parameter(
@@ -56,9 +61,12 @@ _AGAIN: Final = (
 )
 
 
-def dead_letter_endpoints(keepers: OfCaller[DeadLetterKeeper], names: HttpNames) -> tuple[Endpoint, ...]:
-    """The routes, those by query first. `keepers` gives who answers a caller."""
-    return tuple(_both_ways(_table(_Routes(keepers, names)), names.parameter))
+def dead_letter_endpoints(
+    keepers: OfCaller[DeadLetterKeeper], names: HttpNames, admission: Admission | None = None
+) -> tuple[Endpoint, ...]:
+    """The routes, those by query first. `keepers` gives who answers a caller; whoever reads takes a turn."""
+    routes = _Routes(keepers, names, admission or Admission())
+    return tuple(_both_ways(_table(routes), names.parameter))
 
 
 def _table(routes: _Routes) -> Iterable[Endpoint]:
@@ -132,13 +140,14 @@ def _letter(endpoint: Endpoint, of: str) -> tuple[Parameter, ...]:
 class _Routes:
     """Answers the requests."""
 
-    def __init__(self, keepers: OfCaller[DeadLetterKeeper], names: HttpNames) -> None:
+    def __init__(self, keepers: OfCaller[DeadLetterKeeper], names: HttpNames, admission: Admission) -> None:
+        self._admission = admission
         self._keepers = keepers
         self._names = names
 
     async def list_letters(self, request: ApiRequest) -> Response:
         task_id, keeper = asked_task_id(request, self._names.parameter), self._keepers(request.caller)
-        records = await keeper.list_dead_letters(task_id)
+        records = await self._in_turn(keeper.list_dead_letters, task_id)
         if not records and not await keeper.is_known(task_id):
             raise ExecutionNotFound(task_id)
         letters = [in_short(record) for record in records]
@@ -147,7 +156,7 @@ class _Routes:
     async def show(self, request: ApiRequest) -> Response:
         task_id, letter_id = self._asked(request)
         try:
-            record = await self._keepers(request.caller).get_dead_letter(task_id, letter_id)
+            record = await self._in_turn(self._keepers(request.caller).get_dead_letter, task_id, letter_id)
         except DeadLetterNotFound as error:
             raise _not_found(error) from None
         return self._answer(detail_of(record, task_id, request.caller))
@@ -158,7 +167,8 @@ class _Routes:
         force = "false" if given is None else given
         if force not in ("true", "false"):
             raise InvalidQuery("force", f"{force[:80]!r} is neither true nor false")
-        plan = await self._keepers(request.caller).plan(task_id, letter_id, force=force == "true")
+        make_plan = partial(self._keepers(request.caller).plan, force=force == "true")
+        plan = await self._in_turn(make_plan, task_id, letter_id)
         return self._answer(plan_told(_found(plan)))
 
     async def replay(self, request: ApiRequest) -> Response:
@@ -183,6 +193,14 @@ class _Routes:
         if done is None:
             raise _undone(result)
         return self._answer(done)
+
+    async def _in_turn(
+        self, read: Callable[P, Awaitable[ResultT]], *asked: P.args, **how: P.kwargs
+    ) -> ResultT:
+        """Streams are read whole, and may be long."""
+        with self._admission.turn() as turn:
+            await turn.take()
+            return await read(*asked, **how)
 
     def _asked(self, request: ApiRequest) -> tuple[str, str]:
         task_id = asked_task_id(request, self._names.parameter)

@@ -22,6 +22,7 @@ from relayna.api.responses import JSON, make_response
 from relayna.api.tenants import OfCaller
 from relayna.observability.graph_service import ExecutionGraphService
 from relayna.observability.history_pages import EVENT_TYPE_NAMES, HistoryPage
+from relayna.observability.live.held_versions import worked_out
 from relayna.observability.task_histories import MOST_EVENTS, MOST_LINES, TaskHistories, TimelinePage
 from relayna.projections.standing import Standing, standing_of
 
@@ -159,7 +160,9 @@ class _Routes:
         tag = answer.version + suffix
         if known.include(tag):
             return not_modified(tag, _KEPT)
-        return self._answer(standing_of(answer.graph), {**_KEPT, "ETag": quoted(tag)})
+        size = len(answer.graph.nodes) + len(answer.graph.edges)
+        standing = await worked_out(size, standing_of, answer.graph)
+        return self._answer(standing, {**_KEPT, "ETag": quoted(tag)})
 
     def _task_id(self, request: ApiRequest) -> str:
         return asked_task_id(request, self._names.parameter)

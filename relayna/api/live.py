@@ -28,7 +28,7 @@ from relayna.projections.graph_view import COLLAPSES, GRAPH_VIEWS
 __all__ = ["live_endpoints"]
 
 _DEFAULT_NODES: Final = 5_000
-_MOST_NODES: Final = 50_000
+_MOST_NODES: Final = 5_000
 
 _PARAMETERS: Final = (
     Parameter(

@@ -56,7 +56,8 @@ class QueryParameters:
         text = self.text(name)
         if text is None:
             return default
-        if not _WHOLE_NUMBER.fullmatch(text.strip()):
+        # Not all that is stripped without an argument is a blank to int().
+        if not _WHOLE_NUMBER.fullmatch(text.strip(" ")):
             raise InvalidQuery(name, f"{text[:80]!r} is no whole number of at most nine digits")
         return int(text)
 

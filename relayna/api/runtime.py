@@ -88,15 +88,15 @@ class RelaynaRuntime:
         self.tenant = checked_tenant(tenant)
         self.measures = measures or PrometheusMeasures(clock=clock)
         clock = clock or SystemClock()
-        lists = make_list_parts(log, clock)
+        self._admission = Admission()
         parts = ProcessParts(
             log=log, topology=topology, retention_seconds=retention_seconds,
-            open_retention_seconds=open_retention_seconds, clock=clock, admission=Admission(),
-            reports=GraphReports(self.measures), lists=lists,
+            open_retention_seconds=open_retention_seconds, clock=clock, admission=self._admission,
+            reports=GraphReports(self.measures), lists=make_list_parts(log, clock),
             keeper=dead_letters or partial(_keeper_without_broker, counters=self.measures),
         )  # fmt: skip
         self._services = by_tenant(partial(make_services, parts), default=self.tenant)
-        self.indexer = None if lists is None else make_indexer(parts, lists, self.measures)
+        self.indexer = None if parts.lists is None else make_indexer(parts, parts.lists, self.measures)
         """Keeps lists and statistics up while the runtime is entered; None where there are none."""
         terminal = () if topology is None else topology.terminal_statuses
         self.live = LiveHub(log, terminal_statuses=terminal, counters=self.measures)
@@ -143,7 +143,7 @@ class RelaynaRuntime:
                 *history_endpoints(histories, graphs, names),
                 *why_endpoints(graphs, names),
                 *live_endpoints(graphs, self.live, names),
-                *dead_letter_endpoints(self._of("dead_letters"), names),
+                *dead_letter_endpoints(self._of("dead_letters"), names, self._admission),
             )
         )
         return (*table, openapi_endpoint(table, names))

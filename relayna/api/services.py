@@ -66,6 +66,11 @@ class ProcessParts(Struct, frozen=True, kw_only=True):
     """None for a log beside which there are no read models."""
     keeper: KeeperMaker
 
+    @property
+    def kept_seconds(self) -> int:
+        """How long anything is kept at the longest."""
+        return max(self.retention_seconds, self.open_retention_seconds)
+
 
 class TenantServices(Struct, frozen=True, kw_only=True):
     """All that answers for one tenant."""
@@ -101,13 +106,12 @@ def make_services(parts: ProcessParts, tenant: Tenant) -> TenantServices:
     lists = statistics = None
     if parts.lists is not None:
         read_models, progress = parts.lists.read_models, parts.lists.progress
-        kept = max(parts.retention_seconds, parts.open_retention_seconds)
         lists = ExecutionLists(read_models=read_models, progress=progress, tenant=tenant)
         statistics = StatisticsService(
             read_models=read_models,
             progress=progress,
             tenant=tenant,
-            kept_seconds=kept,
+            kept_seconds=parts.kept_seconds,
             clock=parts.clock,
         )
     return TenantServices(
@@ -127,7 +131,9 @@ def make_services(parts: ProcessParts, tenant: Tenant) -> TenantServices:
             clock=parts.clock,
             admission=parts.admission,
         ),
-        dead_letters=parts.keeper(DLQStore(parts.log, tenant=tenant, clock=parts.clock)),
+        dead_letters=parts.keeper(
+            DLQStore(parts.log, tenant=tenant, clock=parts.clock, ttl_seconds=parts.kept_seconds)
+        ),
         lists=lists,
         statistics=statistics,
     )

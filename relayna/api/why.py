@@ -16,6 +16,7 @@ from relayna.api.executions import asked_task_id, task_id_parameter
 from relayna.api.responses import JSON, make_response
 from relayna.api.tenants import OfCaller
 from relayna.observability.graph_service import MAX_DEPTH, ExecutionGraphService
+from relayna.observability.live.held_versions import worked_out
 from relayna.projections.execution import DEFAULT_DEPTH
 from relayna.projections.failure import explain_failure
 from relayna.projections.task_why import TaskWhy
@@ -43,7 +44,8 @@ def why_endpoints(graphs: OfCaller[ExecutionGraphService], names: HttpNames) -> 
             depth=request.query.whole_number("depth", default=DEFAULT_DEPTH),
             max_nodes=_MOST_NODES,
         )
-        return make_response(names.encode(explain_failure(graph)), media_type=JSON)
+        why = await worked_out(len(graph.nodes) + len(graph.edges), explain_failure, graph)
+        return make_response(names.encode(why), media_type=JSON)
 
     by_query = Endpoint(
         path="/executions/why",

@@ -82,7 +82,9 @@ def _keeper(
     store: DLQStore, *, settings: Settings, broker: Broker | None, counters: Counters
 ) -> DeadLetterKeeper:
     redact = redaction_of(settings.redact_keys)
-    own = DLQStore(store.log, tenant=store.tenant, clock=store.clock, redact=redact)
+    own = DLQStore(
+        store.log, tenant=store.tenant, clock=store.clock, ttl_seconds=store.ttl_seconds, redact=redact
+    )
     return DLQService(store=own, broker=broker, counters=counters)
 
 

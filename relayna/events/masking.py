@@ -24,7 +24,7 @@ _KEY_SHAPES: Final = tuple(
     (hint, re.compile(pattern, re.DOTALL))
     for hint, pattern in (
         ("-----BEGIN ", r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}-----|\Z)"),
-        ("eyJ", r"eyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?"),  # a JSON Web Token
+        ("eyJ", r"(?<![\w-])eyJ[\w-]{8,}+\.[\w-]{4,}(?:\.[\w-]*)?"),  # a JSON Web Token
         ("AKIA", r"AKIA[0-9A-Z]{16}"),
         ("ASIA", r"ASIA[0-9A-Z]{16}"),
         ("AIza", r"AIza[\w-]{30,}"),
@@ -40,15 +40,15 @@ _KEY_SHAPES: Final = tuple(
 _BEARER: Final = re.compile(r"\b(bearer\s{1,4})[^\s\"',;]{3,}", re.IGNORECASE)
 _BASIC: Final = re.compile(r"\b(basic\s{1,4})([A-Za-z0-9+/_-]{6,}={0,2})", re.IGNORECASE)
 _URL: Final = re.compile(r"://[^\s'\"<>]+")
-_PORT: Final = re.compile(r"[^/@:\[\]]*:\d{1,5}(?:[/?#]|\Z)|\[[0-9A-Fa-f:.]*\](?::\d{1,5})?[/?#]")
+_PORT: Final = re.compile(r"[^/@:\[\]]*:\d{1,5}[/?#]|\[[0-9A-Fa-f:.]*\](?::\d{1,5})?[/?#]")
 _NAMED: Final = re.compile(r"(?<![\w.-])([\w.-]{1,128})(\\{0,7}[\"']?\s{0,8}(?::(?!//)|=>?)\s{0,8})")
 _SEPARATOR: Final = re.compile(r"\s{0,8}(?::(?!//)|=>?)\s{0,8}")
 _OPTION: Final = re.compile(r"(--([\w-]{1,128})(?:\s{1,4}|[\"'],\s{0,4}[\"']))([^\s\"']+)")
 _ELEMENT: Final = re.compile(r"(<([\w:.-]{1,128})(?:\s[^<>]{0,1000})?>)([^<]+)")
 _VALUE: Final = re.compile(
     r"""\[redacted\]
-    | [bru]?"(?:[^"\\]|\\.)*+(?:"|\Z)
-    | [bru]?'(?:[^'\\]|\\.)*+(?:'|\Z)
+    | [bru]?"(?:[^"\\]|\\.|\\\Z)*+(?:"|\Z)
+    | [bru]?'(?:[^'\\]|\\.|\\\Z)*+(?:'|\Z)
     | (\\{1,7}["']).*?(?:\1|\Z)
     | [^\s,;&"'<>)\]}\[{(][^\s,;&"'<>)\]}]*""",
     re.DOTALL | re.VERBOSE,

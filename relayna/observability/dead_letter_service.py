@@ -93,7 +93,7 @@ class DLQService:
 
     async def is_known(self, task_id: str) -> bool:
         """Whether anything is recorded for the task. Raises `StoreError`."""
-        return bool(await self._store.get_events(task_id))
+        return await self._store.is_known(task_id)
 
     async def list_dead_letters(self, task_id: str) -> list[PlainRecord]:
         """The task's dead letters, oldest first, each once, with its `replay_count`. Raises `StoreError`."""

@@ -110,7 +110,8 @@ class _Walk:
                 self._until = _least(begin.stream_id, self._until)
             else:
                 self._after = _greatest(stream_id_before(begin.stream_id), self._after)
-        self._at_once = min(_MOST_AT_ONCE, wanted.limit + 1)
+        # Of few types, what is wanted may lie far apart.
+        self._at_once = _MOST_AT_ONCE if wanted.event_types else min(_MOST_AT_ONCE, wanted.limit + 1)
         self._begin = begin
         self.examined = 0
         """Entries looked at."""

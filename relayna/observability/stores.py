@@ -115,6 +115,12 @@ class StreamView:
         """The children that the task's stream speaks of, sorted. Raises `StoreError`."""
         return sorted(referenced_children((await self._read(parent_task_id)).events))
 
+    async def is_known(self, task_id: str) -> bool:
+        """Whether the task has a stream, without reading it. Raises `StoreError`."""
+        async with self.log:
+            [state] = await self.log.states([TaskAddress(TaskId(task_id), self.tenant)])
+        return state.last_id is not None
+
     async def _read(self, task_id: str) -> Replay:
         async with self.log:
             return (await replay(self.log, [TaskAddress(TaskId(task_id), self.tenant)]))[0]

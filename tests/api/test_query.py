@@ -51,7 +51,22 @@ def test_whole_numbers(text: str, number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "1.0", "1e3", "1_000", "0x10", "\u0663", "--1", "1 2", "9" * 10, "9" * 10_000]
+    "text",
+    [
+        "",
+        "x",
+        "1.0",
+        "1e3",
+        "1_000",
+        "0x10",
+        "\u0663",
+        "--1",
+        "1 2",
+        "9" * 10,
+        "9" * 10_000,
+        "\x1f5",
+        "5\x1c",
+    ],
 )
 def test_what_is_no_whole_number_is_refused(text: str) -> None:
     with pytest.raises(InvalidQuery, match=r"^Parameter 'depth': .{1,90} is no whole number"):

@@ -65,6 +65,25 @@ def test_secrets_are_hidden(text: str) -> None:
     assert mask_text(masked, NAMES) == masked
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "amqp://app:12345@mq/",
+        "redis://:12345@h:6379/0",
+        "amqp://app:12345@mq:5672/%2f failed",
+        'password="12345\\',
+        "password='12345\\",
+    ],
+)
+def test_short_and_unended_passwords_are_hidden_too(text: str) -> None:
+    assert "12345" not in mask_text(text, NAMES)
+
+
+def test_a_port_is_no_password() -> None:
+    text = "http://mq:5672/path/user@example"
+    assert mask_text(text, NAMES) == text
+
+
 @pytest.mark.parametrize("text", HARMLESS)
 def test_what_is_no_secret_stays(text: str) -> None:
     assert mask_text(text, NAMES) == text

@@ -115,6 +115,7 @@ async def test_a_page_reads_no_more_than_it_needs() -> None:
 
 async def test_a_filter_that_finds_little_ends_a_page_early(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history_pages, "_MOST_EXAMINED", 20)
+    monkeypatch.setattr(history_pages, "_MOST_AT_ONCE", 4)
     log = MemoryLog()
     events = run(retries=30)
     await keep(log, events)

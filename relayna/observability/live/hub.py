@@ -6,6 +6,7 @@ Owns how many there may be, which of them ask the same, and that everything it s
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Collection
 from contextlib import AsyncExitStack
 from functools import partial
@@ -49,8 +50,13 @@ class TooManyFollowers(RelaynaError):
 class LiveLimits(Struct, frozen=True, kw_only=True):
     """How much a hub takes on."""
 
-    most_followers: int = 1_000
+    most_followers: int = 700
+    """Well below the connections that a server takes, so that others are still answered."""
+    most_followers_a_service: int = 600
+    """Of one tenant."""
     most_views: int = 500
+    most_nodes: int = 200_000
+    """Of all views together."""
     versions: int = 16
     """Held of each view, at least 1; whoever is further behind gets a snapshot."""
     pace: Pace = field(default_factory=Pace)
@@ -77,6 +83,7 @@ class LiveHub:
         self._turns = anyio.Semaphore(_REFRESHED_AT_ONCE)
         self._views: dict[_Key, LiveView] = {}
         self._followers = 0
+        self._followers_of: Counter[int] = Counter()
         self._tasks: TaskGroup | None = None
         self._entered: AsyncExitStack | None = None
         self._measures = measures_of(counters)
@@ -91,12 +98,15 @@ class LiveHub:
         hub is not open. Close the subscription.
         """
         self._open_tasks()
+        key = (id(service), question)
         if self._followers >= self._limits.most_followers:
             raise TooManyFollowers(self._limits.most_followers, "followers")
-        key = (id(service), question)
+        if self._followers_of[key[0]] >= self._limits.most_followers_a_service:
+            raise TooManyFollowers(self._limits.most_followers_a_service, "followers of one tenant")
         view = self._views.get(key) or self._new_view(key, service)
         view.interested += 1
         self._followers += 1
+        self._followers_of[key[0]] += 1
         try:
             if await view.open():
                 self._open_tasks().start_soon(self._follow, key, view)
@@ -129,7 +139,7 @@ class LiveHub:
         return self._tasks
 
     def _new_view(self, key: _Key, service: ExecutionGraphService) -> LiveView:
-        if len(self._views) >= self._limits.most_views:
+        while self._is_full():
             self._make_room()
         view = self._views[key] = LiveView(
             service,
@@ -141,6 +151,10 @@ class LiveHub:
             terminal_statuses=self._terminal_statuses,
         )
         return view
+
+    def _is_full(self) -> bool:
+        nodes = sum(view.nodes for view in self._views.values())
+        return len(self._views) >= self._limits.most_views or nodes >= self._limits.most_nodes
 
     def _make_room(self) -> None:
         """Let a view go that nobody follows any more."""
@@ -163,6 +177,9 @@ class LiveHub:
     def _leave(self, key: _Key, view: LiveView) -> None:
         view.interested -= 1
         self._followers -= 1
+        self._followers_of[key[0]] -= 1
+        if not self._followers_of[key[0]]:
+            del self._followers_of[key[0]]
         if not view.is_open and not view.interested:
             self._forget(key, view)
 

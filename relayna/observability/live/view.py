@@ -100,6 +100,11 @@ class LiveView:
         return self.versions.latest is not None
 
     @property
+    def nodes(self) -> int:
+        """How many the latest version has."""
+        return len(self.versions.graph.nodes) if self.is_open else 0
+
+    @property
     def store(self) -> Store:
         """Whether what is held is what the store has."""
         return "up" if self._is_answered and self._watch.is_store_up else "away"
@@ -146,13 +151,24 @@ class LiveView:
             with anyio.move_on_after(self._pace.linger_seconds) as lingering:
                 if not self._is_behind:
                     await self._watch.news(self._positions)
-            if not lingering.cancelled_caught:
+            # What goes away by itself, and what time alone changes, is no news to the log.
+            if not lingering.cancelled_caught or not await self._is_current():
                 await self._keep_up()
             now = anyio.current_time()
             if self.interested:
                 last_followed = now
             elif now - last_followed >= self._pace.linger_seconds:
                 return
+
+    async def _is_current(self) -> bool:
+        question = self.question
+        try:
+            return await self.service.is_current(
+                self.versions.latest or "", question.task_id, depth=question.depth,
+                max_nodes=question.max_nodes, view=question.view, collapse=question.collapse,
+            )  # fmt: skip
+        except StoreError:
+            return True  # nobody knows; when the store is back, that is news
 
     async def _keep_up(self) -> None:
         self._is_behind = True

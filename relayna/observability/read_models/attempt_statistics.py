@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from functools import partial
 from typing import Final
+
+import anyio
 
 from relayna.clock import Clock, SystemClock
 from relayna.errors import InvalidQuery
@@ -16,6 +19,7 @@ from relayna.instants import Instant
 from relayna.observability.read_models.progress import ReadModelProgress
 from relayna.observability.read_models.questions import AttemptStatistics, Durations, GroupOfAttempts
 from relayna.observability.read_models.terms import group_in
+from relayna.observability.shared_work import SharedWork
 from relayna.projections.statistics import MICROSECONDS_A_DAY, AttemptGroup, bucket_counts, quantile_bound
 from relayna.streams import DEFAULT_TENANT
 from relayna.streams.log import DEFAULT_OPEN_RETENTION_SECONDS
@@ -45,6 +49,9 @@ class StatisticsService:
         self._progress = progress
         self._tenant = tenant
         self._clock = clock or SystemClock()
+        self._one_at_a_time = anyio.Lock()
+        self._shared: SharedWork[AttemptStatistics] = SharedWork()
+        """Many who ask at once have two counts made at most: one that is under way, and one after it."""
         self._days_kept = -(-kept_seconds * 1_000_000 // MICROSECONDS_A_DAY) + 1
 
     async def statistics(self, *, days: int | None = None) -> AttemptStatistics:
@@ -54,6 +61,13 @@ class StatisticsService:
         """
         if days is not None and not 1 <= days <= MOST_DAYS:
             raise InvalidQuery("days", f"{days} is not between 1 and {MOST_DAYS}")
+        return await self._shared.do(days, partial(self._count, days), still_true=_never)
+
+    async def _count(self, days: int | None) -> AttemptStatistics:
+        async with self._one_at_a_time:
+            return await self._counted(days)
+
+    async def _counted(self, days: int | None) -> AttemptStatistics:
         today = self._clock.now() // MICROSECONDS_A_DAY
         wanted = range(today - min(days or MOST_DAYS, self._days_kept) + 1, today + 2)
         counts = await self._models.counts(self._tenant, wanted)
@@ -109,3 +123,8 @@ def _durations(kind: str, counted: Counter[str]) -> Durations | None:
         return None
     mean = round(counted[f"{kind}_ms"] / count, 3)
     return Durations(count=count, mean=mean, p50_at_most=p50, p90_at_most=p90, p99_at_most=p99)
+
+
+async def _never(earlier: AttemptStatistics) -> bool:
+    """Nobody is given what was counted before they asked."""
+    return False

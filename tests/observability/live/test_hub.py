@@ -129,6 +129,20 @@ class TestWhatIsTold:
         assert isinstance(end.body, LiveEnd)
         assert end.body.reason == "gone"
 
+    async def test_records_that_go_away_in_silence_end_it_too(self) -> None:
+        log = MemoryLog()
+        await Teller(log).tell(history("T").published())
+        pace = Pace(interval_seconds=0.001, linger_seconds=0.01)
+        async with LiveHub(log, limits=LiveLimits(pace=pace)) as hub:
+            follower = Follower(await hub.subscribe(ExecutionGraphService(log=log), T))
+            await follower.next()
+            log.delete(address("T"))
+            end = await follower.next()
+
+        assert end is not None
+        assert isinstance(end.body, LiveEnd)
+        assert end.body.reason == "gone"
+
     async def test_a_task_that_does_not_exist_leaves_nothing_behind(self) -> None:
         log = MemoryLog()
         async with hub_on(log) as hub:
@@ -357,6 +371,27 @@ class TestBounds:
                 await hub.subscribe(service, T)
             first.close()
             await hub.subscribe(service, T)
+
+    async def test_one_tenant_does_not_take_all_places(self) -> None:
+        log = MemoryLog()
+        service, other = ExecutionGraphService(log=log), ExecutionGraphService(log=log)
+        await Teller(log).tell(history("T").published())
+        async with hub_on(log, most_followers_a_service=1) as hub:
+            await hub.subscribe(service, T)
+            with pytest.raises(TooManyFollowers, match="one tenant"):
+                await hub.subscribe(service, T)
+            await hub.subscribe(other, T)
+
+    async def test_so_many_nodes_are_held_of_all_views_together(self) -> None:
+        log = MemoryLog()
+        service = ExecutionGraphService(log=log)
+        await Teller(log).tell(history("T").published().attempt())
+        async with hub_on(log, most_nodes=2) as hub:
+            first = await hub.subscribe(service, checked_question("T", depth=1))
+            with pytest.raises(TooManyFollowers, match="executions"):
+                await hub.subscribe(service, checked_question("T", depth=2))
+            first.close()
+            await hub.subscribe(service, checked_question("T", depth=2))
 
     async def test_views_that_nobody_follows_make_room(self) -> None:
         log = MemoryLog()
