@@ -8,7 +8,7 @@ import click
 from relayna.api.opening import open_log
 from relayna.api.runtime import RelaynaRuntime
 from relayna.cli.options import required_redis_url, store_options
-from relayna.mcp import serve_stdio
+from relayna.mcp import make_server, serve_stdio
 from relayna.settings import EffectiveSettings, Settings
 from relayna.streams.redis import RedisLog
 
@@ -34,6 +34,7 @@ async def _serve(settings: Settings, url: str) -> None:
         retention_seconds=settings.retention_seconds,
         open_retention_seconds=settings.open_retention_seconds,
     )
+    server = make_server(lambda scope: runtime.services)
     # Only the log is opened: an entered runtime would also keep lists up, which is the work of `relayna serve`.
     async with open_log(log):
-        await serve_stdio(runtime.services)
+        await serve_stdio(server)

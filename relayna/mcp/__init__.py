@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from relayna.mcp.http_app import McpApp, create_mcp_app
-from relayna.mcp.server import McpNotInstalled, serve_stdio
+from relayna.mcp.server import McpNotInstalled, make_server, serve_stdio
 
-__all__ = ["McpApp", "McpNotInstalled", "create_mcp_app", "serve_stdio"]
+__all__ = ["McpApp", "McpNotInstalled", "create_mcp_app", "make_server", "serve_stdio"]

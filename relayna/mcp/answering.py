@@ -12,10 +12,11 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from relayna.api.problems import problem_of
 from relayna.api.services import TenantServices
-from relayna.errors import InvalidQuery, RelaynaError
+from relayna.errors import InvalidQuery, LogNotOpen, RelaynaError
 from relayna.mcp.fitting import fitting_answer
 from relayna.mcp.tools import Tool
 
@@ -23,6 +24,8 @@ __all__ = ["Answered", "Refused", "answer_call"]
 
 _logger = logging.getLogger("relayna.mcp")
 _NAMED: Final = 300
+_NOT_OPEN: Final = "The log is not open: the store has not answered yet."
+_LATER: Final = "Ask again later; if it stays so, see that the store runs and can be reached."
 
 
 class Answered(Struct, frozen=True):
@@ -62,6 +65,8 @@ def _refused(tool: Tool, error: Exception) -> Refused:
     if isinstance(error, InvalidQuery):
         return Refused("invalid_query", f"{error}. Correct it and ask again.")
     problem = problem_of(error)
+    if isinstance(error, LogNotOpen):  # HTTP's words are for who mounts an app
+        problem = replace(problem, detail=_NOT_OPEN, hint=_LATER)
     if problem.status == 500:
         _logger.error("Tool %r failed", tool.name, exc_info=error)
     elif problem.status == 503 and isinstance(error, RelaynaError):

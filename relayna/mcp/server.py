@@ -82,9 +82,8 @@ def make_server(services_of: ServicesOf, tools: tuple[Tool, ...] = TOOLS) -> Ser
     )
 
 
-async def serve_stdio(services: TenantServices) -> None:
-    """Serve one client on stdin and stdout until it goes. Raises `McpNotInstalled`."""
-    server = make_server(lambda scope: services)
+async def serve_stdio(server: Server[Any]) -> None:
+    """Serve one client on stdin and stdout until it goes."""
     from mcp.server.stdio import stdio_server
 
     async with stdio_server() as (incoming, outgoing):

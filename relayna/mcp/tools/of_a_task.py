@@ -29,7 +29,7 @@ _NODES: Final = 100
 _LINES: Final = 100
 
 _TaskId: TypeAlias = Annotated[str, Meta(description="The task's id.")]
-_At: TypeAlias = Annotated[str, Meta(description="Only what had happened by then (ISO 8601).")] | None
+_At: TypeAlias = Annotated[str | None, Meta(description="Only what had happened by then (ISO 8601).")]
 _Depth: TypeAlias = Annotated[
     int, Meta(ge=0, le=MAX_DEPTH, description="Generations of children that are looked at.")
 ]
@@ -70,7 +70,7 @@ class TimelineAsked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     task_id: _TaskId
     at: _At = None
-    cursor: Annotated[str, Meta(description="Where to go on: `next` of the answer before.")] | None = None
+    cursor: Annotated[str | None, Meta(description="Where to go on: `next` of the answer before.")] = None
     limit: Annotated[int, Meta(ge=1, le=MOST_LINES, description="At most so many lines.")] = _LINES
 
 

@@ -33,27 +33,28 @@ _LISTED: Final = 25
 _REST: Final = "Give `next` as `cursor`, with the same filters, to go on."
 _AGE: Final = (
     " Filters are exact and must all hold. A page may be short and the list still go on: as long as there is `next`, "
-    "give it as `cursor`. `read` says how far behind the list is."
+    "give it as `cursor`. `read` says how far behind the list is; while `read.shards_unread` is not 0 some tasks are "
+    "not in it (`relayna serve` keeps it up, `relayna reindex` makes it anew)."
 )
 
-_Cursor: TypeAlias = Annotated[str, Meta(description="Where to go on: `next` of the answer before.")] | None
+_Cursor: TypeAlias = Annotated[str | None, Meta(description="Where to go on: `next` of the answer before.")]
 _Limit: TypeAlias = Annotated[int, Meta(ge=1, le=MOST_LISTED, description="At most so many.")]
 
 
 class TasksAsked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which tasks have this in common?"""
 
-    status: Annotated[str, Meta(description="The latest status, as failed.")] | None = None
-    topology: Annotated[TopologyKind, Meta(description="The kind of topology.")] | None = None
-    queue: Annotated[str, Meta(description="A queue from which it was delivered at least once.")] | None = (
+    status: Annotated[str | None, Meta(description="The latest status, as failed.")] = None
+    topology: Annotated[TopologyKind | None, Meta(description="The kind of topology.")] = None
+    queue: Annotated[str | None, Meta(description="A queue from which it was delivered at least once.")] = (
         None
     )
-    stage: Annotated[str, Meta(description="A stage that handled it at least once.")] | None = None
-    task_type: Annotated[str, Meta(description="The type that it was published as.")] | None = None
-    correlation_id: Annotated[str, Meta(description="The correlation id.")] | None = None
-    parent_task_id: Annotated[str, Meta(description="The id of its parent.")] | None = None
-    since: Annotated[str, Meta(description="Started then or later (ISO 8601).")] | None = None
-    until: Annotated[str, Meta(description="Started before (ISO 8601).")] | None = None
+    stage: Annotated[str | None, Meta(description="A stage that handled it at least once.")] = None
+    task_type: Annotated[str | None, Meta(description="The type that it was published as.")] = None
+    correlation_id: Annotated[str | None, Meta(description="The correlation id.")] = None
+    parent_task_id: Annotated[str | None, Meta(description="The id of its parent.")] = None
+    since: Annotated[str | None, Meta(description="Started then or later (ISO 8601).")] = None
+    until: Annotated[str | None, Meta(description="Started before (ISO 8601).")] = None
     sort: Annotated[Sort, Meta(description="By what the tasks are ordered.")] = "started_at"
     order: Annotated[Literal["desc", "asc"], Meta(description="The newest or the oldest first.")] = "desc"
     cursor: _Cursor = None
@@ -63,11 +64,11 @@ class TasksAsked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class FailuresAsked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which attempts failed?"""
 
-    queue: Annotated[str, Meta(description="The queue of the failed attempt.")] | None = None
-    stage: Annotated[str, Meta(description="The stage that failed.")] | None = None
-    exception_type: Annotated[str, Meta(description="The exception's type, as TimeoutError.")] | None = None
-    since: Annotated[str, Meta(description="Failed then or later (ISO 8601).")] | None = None
-    until: Annotated[str, Meta(description="Failed before (ISO 8601).")] | None = None
+    queue: Annotated[str | None, Meta(description="The queue of the failed attempt.")] = None
+    stage: Annotated[str | None, Meta(description="The stage that failed.")] = None
+    exception_type: Annotated[str | None, Meta(description="The exception's type, as TimeoutError.")] = None
+    since: Annotated[str | None, Meta(description="Failed then or later (ISO 8601).")] = None
+    until: Annotated[str | None, Meta(description="Failed before (ISO 8601).")] = None
     cursor: _Cursor = None
     limit: _Limit = _LISTED
 
@@ -75,14 +76,14 @@ class FailuresAsked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class LettersAsked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which messages were given up?"""
 
-    state: Annotated[Literal["open", "replayed"], Meta(description="Whether it was sent again.")] | None = (
+    state: Annotated[Literal["open", "replayed"] | None, Meta(description="Whether it was sent again.")] = (
         None
     )
-    queue: Annotated[str, Meta(description="The queue that it came from.")] | None = None
-    stage: Annotated[str, Meta(description="The stage that it came from.")] | None = None
-    reason: Annotated[str, Meta(description="Why it was given up, as retries_exhausted.")] | None = None
-    since: Annotated[str, Meta(description="Given up then or later (ISO 8601).")] | None = None
-    until: Annotated[str, Meta(description="Given up before (ISO 8601).")] | None = None
+    queue: Annotated[str | None, Meta(description="The queue that it came from.")] = None
+    stage: Annotated[str | None, Meta(description="The stage that it came from.")] = None
+    reason: Annotated[str | None, Meta(description="Why it was given up, as retries_exhausted.")] = None
+    since: Annotated[str | None, Meta(description="Given up then or later (ISO 8601).")] = None
+    until: Annotated[str | None, Meta(description="Given up before (ISO 8601).")] = None
     cursor: _Cursor = None
     limit: _Limit = _LISTED
 
