@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+
 import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
+from relayna.mcp import tools
 from relayna.mcp.schemas import asks_schema, tells_schema
 from relayna.mcp.tools import TOOLS, Tool
 
@@ -42,3 +46,12 @@ def test_a_bound_is_an_argument_and_bounds_lists_of_the_answer(tool: Tool) -> No
 def test_a_cut_is_part_of_no_answer_by_itself(tool: Tool) -> None:
     assert "cut" not in tool.tells.__struct_fields__
     assert "cut" in tells_schema(tool)["properties"]
+
+
+def test_every_tool_of_the_package_is_in_the_table() -> None:
+    modules = [
+        importlib.import_module(found.name)
+        for found in pkgutil.iter_modules(tools.__path__, f"{tools.__name__}.")
+    ]
+    made = {value.name for module in modules for value in vars(module).values() if isinstance(value, Tool)}
+    assert made == {tool.name for tool in TOOLS}
