@@ -14,6 +14,8 @@ from fastapi import FastAPI
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_world import QUESTIONS, TASK, body_of, fill, said, without_age
+from proxy import cutting_proxy
+from servers import StoreUnderTest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
@@ -23,6 +25,7 @@ from relayna.api.tokens import TokenAccess
 from relayna.mcp import McpApp, create_mcp_app
 from relayna.observability import StatusStore
 from relayna.streams import MemoryLog, checked_tenant
+from relayna.streams.redis import RedisLog
 
 pytestmark = pytest.mark.anyio
 
@@ -124,6 +127,28 @@ async def test_a_request_has_bounds() -> None:
     async with serving(host(runtime, create_mcp_app(runtime))) as url, httpx2.AsyncClient() as http:
         answer = await http.post(f"{url}/mcp", content=b" " * 70_000, headers=headers)
         assert answer.status_code == 413
+
+
+async def test_while_the_store_is_away_tools_say_so_and_answer_again_afterwards(
+    any_store: StoreUnderTest,
+) -> None:
+    server = any_store.admin.get_connection_kwargs()
+    async with cutting_proxy(server["host"], server["port"]) as proxy:
+        log = RedisLog(proxy.url, prefix=any_store.prefix, shard_count=4)
+        await record(log, TASK, "completed")
+        runtime = RelaynaRuntime(log=log)
+        async with serving(host(runtime, create_mcp_app(runtime))) as url, Client(f"{url}/mcp") as client:
+            before = await client.call_tool("graph", {"task_id": TASK})
+            proxy.cutting = True
+            during = [await client.call_tool(tool, arguments) for tool, arguments, _ in QUESTIONS]
+            proxy.cutting = False
+            after = await client.call_tool("graph", {"task_id": TASK})
+
+    assert body_of(after) == body_of(before)
+    for result in during:
+        assert result.is_error
+        assert said(result).startswith("The store does not answer. Ask again later")
+        assert str(server["port"]) not in said(result)
 
 
 async def test_until_it_is_entered_it_says_so() -> None:
