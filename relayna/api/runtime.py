@@ -115,6 +115,10 @@ class RelaynaRuntime:
         """What answers callers that have no tenant of their own."""
         return self._services(ANYBODY)
 
+    def services_of(self, caller: Caller) -> TenantServices:
+        """What answers this caller: of their own tenant, where they have one."""
+        return self._services(caller)
+
     @property
     def execution_graph_service(self) -> ExecutionGraphService:
         """The graphs of this runtime's tenant."""

@@ -39,6 +39,7 @@ _COMMANDS: Final = {
     "graph": "Draw what happened to a task.",
     "import": "Bring archives, and events from a program's log, into the store.",
     "list": "List tasks by what they have in common.",
+    "mcp": "Answer a language model's questions about tasks.",
     "open": "Draw an incident that was exported.",
     "reindex": "Make lists and statistics anew from the streams.",
     "reshard": "Bring all streams under a new prefix with another number of shards.",
