@@ -92,6 +92,7 @@ def _recorded(placed: PlacedEvent, body: RunEdgeRecorded, times: RunTimes) -> Ru
         cost_attributed=body.cost_attributed,
         tokens_attributed=body.tokens_attributed,
         label=body.label,
+        metadata=body.metadata,
     )
 
 
