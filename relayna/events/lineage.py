@@ -30,7 +30,7 @@ class ChildFinished(Struct, frozen=True, array_like=True, kw_only=True, gc=False
 
 
 class RunEdgeRecorded(Struct, frozen=True, array_like=True, kw_only=True, gc=False):
-    """One task led to another, or to itself, in a way that no other event tells. In the stream of either."""
+    """One task led to another, or to itself, in a way that no other event tells. In the streams of both."""
 
     kind: str
     """One of the kinds in `relayna/projections/lineage/run_edges.py`."""
