@@ -16,6 +16,7 @@ from relayna.observability.admission import Admission
 from relayna.observability.dead_letter_replayer import DeadLetterKeeper
 from relayna.observability.dead_letter_store import DLQStore
 from relayna.observability.graph_service import ExecutionGraphService
+from relayna.observability.lineage_service import LineageService
 from relayna.observability.metrics import GraphReports
 from relayna.observability.read_models import (
     ExecutionLists,
@@ -72,6 +73,7 @@ class TenantServices(Struct, frozen=True, kw_only=True):
 
     graphs: ExecutionGraphService
     histories: TaskHistories
+    lineage: LineageService
     dead_letters: DeadLetterKeeper
     lists: ExecutionLists | None
     statistics: StatisticsService | None
@@ -127,7 +129,19 @@ def make_services(parts: ProcessParts, tenant: Tenant) -> TenantServices:
             clock=parts.clock,
             admission=parts.admission,
         ),
+        lineage=_make_lineage(parts, tenant),
         dead_letters=parts.keeper(DLQStore(parts.log, tenant=tenant, clock=parts.clock)),
         lists=lists,
         statistics=statistics,
+    )
+
+
+def _make_lineage(parts: ProcessParts, tenant: Tenant) -> LineageService:
+    return LineageService(
+        log=parts.log,
+        topology=parts.topology,
+        tenant=tenant,
+        retention_seconds=parts.retention_seconds,
+        clock=parts.clock,
+        admission=parts.admission,
     )

@@ -33,6 +33,7 @@ _COMMANDS: Final = {
     "config": "Show each effective setting and where it came from.",
     "demo": "Play all topologies, draw one failing run and serve the API.",
     "dlq": "List, show and replay the dead letters of a task.",
+    "downstream": "Show what came of a run, edge by edge.",
     "drain": "Bring what dead processes left in a spool into the store.",
     "export": "Write what is recorded of a task to one file, redacted.",
     "failures": "List failed attempts of all tasks, newest first.",
@@ -45,9 +46,11 @@ _COMMANDS: Final = {
     "reshard": "Bring all streams under a new prefix with another number of shards.",
     "seal": "Give back memory that finished tasks hold.",
     "serve": "Serve the HTTP API.",
+    "session": "Show all runs of a session and what led to them.",
     "stats": "Say how attempts went, by queue, stage and handler.",
     "status": "Say where a task stands: what runs, what it waits for.",
     "token": "Make a token for the HTTP API.",
+    "upstream": "Show what a run came from, back to its origin.",
     "why": "Say why a task failed, or what it waits for.",
 }
 _EXIT_CODES: Final[tuple[tuple[type[RelaynaError], int], ...]] = (
