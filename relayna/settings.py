@@ -22,6 +22,8 @@ __all__ = [
     "EffectiveSettings",
     "Settings",
     "amqp_url_for_tests",
+    "lineage_emits",
+    "lineage_reads",
     "load_settings",
     "masked",
     "wants_colour",
@@ -30,6 +32,7 @@ __all__ = [
 _ENVIRONMENT_PREFIX: Final = "RELAYNA_"
 _FILE_VARIABLE: Final = "RELAYNA_CONFIG"
 _TEST_AMQP_VARIABLE: Final = "RELAYNA_TEST_AMQP_URL"
+_ON: Final = frozenset({"1", "true", "yes", "on"})
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -117,6 +120,16 @@ def amqp_url_for_tests(environment: Mapping[str, str] | None = None) -> str | No
     return environment.get(_TEST_AMQP_VARIABLE) or None
 
 
+def lineage_reads(environment: Mapping[str, str] | None = None) -> bool:
+    """Whether questions about lineage are answered over HTTP: `RELAYNA_LINEAGE_READ`, as it is at this moment."""
+    return _is_on("RELAYNA_LINEAGE_READ", environment)
+
+
+def lineage_emits(environment: Mapping[str, str] | None = None) -> bool:
+    """Whether handlers' words on lineage are recorded: `RELAYNA_LINEAGE_EMIT`, as it is at this moment."""
+    return _is_on("RELAYNA_LINEAGE_EMIT", environment)
+
+
 def wants_colour(environment: Mapping[str, str] | None = None) -> bool:
     """Whether whoever looks at the terminal wants colours: not with NO_COLOR, nor on a dumb one."""
     environment = os.environ if environment is None else environment
@@ -131,6 +144,11 @@ def masked(name: str, value: object) -> str:
     """
     text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
     return masked_store_url(text) if name.endswith("_url") else text
+
+
+def _is_on(variable: str, environment: Mapping[str, str] | None) -> bool:
+    environment = os.environ if environment is None else environment
+    return environment.get(variable, "").strip().lower() in _ON
 
 
 def _from_file(file: Path | None) -> dict[str, Any]:  # Any: whatever TOML holds

@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from relayna.errors import InvalidSetting
-from relayna.settings import Settings, amqp_url_for_tests, load_settings, masked, wants_colour
+from relayna.settings import (
+    Settings,
+    amqp_url_for_tests,
+    lineage_emits,
+    lineage_reads,
+    load_settings,
+    masked,
+    wants_colour,
+)
 
 
 def test_defaults_come_from_nowhere_else() -> None:
@@ -103,3 +111,13 @@ def test_colour_is_wanted_unless_it_is_not() -> None:
 def test_tests_have_a_broker_of_their_own() -> None:
     assert amqp_url_for_tests({"RELAYNA_TEST_AMQP_URL": "amqp://tests"}) == "amqp://tests"
     assert amqp_url_for_tests({"RELAYNA_TEST_AMQP_URL": "", "RELAYNA_AMQP_URL": "amqp://work"}) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "on"), [("1", True), ("true", True), (" On ", True), ("", False), ("0", False), ("off", False)]
+)
+def test_lineage_is_switched_by_the_environment_alone(value: str, on: bool) -> None:
+    assert lineage_reads({"RELAYNA_LINEAGE_READ": value}) is on
+    assert lineage_emits({"RELAYNA_LINEAGE_EMIT": value}) is on
+    assert not lineage_reads({})
+    assert not lineage_emits({})

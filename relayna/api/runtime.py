@@ -23,6 +23,7 @@ from relayna.api.endpoint import Endpoint, routes_of
 from relayna.api.executions import graph_endpoints
 from relayna.api.health import health_endpoints, watching
 from relayna.api.histories import history_endpoints
+from relayna.api.lineage import lineage_endpoints
 from relayna.api.lists import list_endpoints
 from relayna.api.live import live_endpoints
 from relayna.api.metrics import metrics_endpoint
@@ -115,6 +116,10 @@ class RelaynaRuntime:
         """What answers callers that have no tenant of their own."""
         return self._services(ANYBODY)
 
+    def services_of(self, caller: Caller) -> TenantServices:
+        """What answers this caller: of their own tenant, where they have one."""
+        return self._services(caller)
+
     @property
     def execution_graph_service(self) -> ExecutionGraphService:
         """The graphs of this runtime's tenant."""
@@ -142,6 +147,7 @@ class RelaynaRuntime:
                 *graph_endpoints(graphs, names),
                 *history_endpoints(histories, graphs, names),
                 *why_endpoints(graphs, names),
+                *lineage_endpoints(self._of("lineage"), names),
                 *live_endpoints(graphs, self.live, names),
                 *dead_letter_endpoints(self._of("dead_letters"), names, self._admission),
             )

@@ -16,6 +16,7 @@ from relayna.observability.admission import Admission
 from relayna.observability.dead_letter_replayer import DeadLetterKeeper
 from relayna.observability.dead_letter_store import DLQStore
 from relayna.observability.graph_service import ExecutionGraphService
+from relayna.observability.lineage_service import LineageService
 from relayna.observability.metrics import GraphReports
 from relayna.observability.read_models import (
     ExecutionLists,
@@ -77,6 +78,7 @@ class TenantServices(Struct, frozen=True, kw_only=True):
 
     graphs: ExecutionGraphService
     histories: TaskHistories
+    lineage: LineageService
     dead_letters: DeadLetterKeeper
     lists: ExecutionLists | None
     statistics: StatisticsService | None
@@ -131,9 +133,21 @@ def make_services(parts: ProcessParts, tenant: Tenant) -> TenantServices:
             clock=parts.clock,
             admission=parts.admission,
         ),
+        lineage=_make_lineage(parts, tenant),
         dead_letters=parts.keeper(
             DLQStore(parts.log, tenant=tenant, clock=parts.clock, ttl_seconds=parts.kept_seconds)
         ),
         lists=lists,
         statistics=statistics,
+    )
+
+
+def _make_lineage(parts: ProcessParts, tenant: Tenant) -> LineageService:
+    return LineageService(
+        log=parts.log,
+        topology=parts.topology,
+        tenant=tenant,
+        retention_seconds=parts.retention_seconds,
+        clock=parts.clock,
+        admission=parts.admission,
     )

@@ -10,7 +10,7 @@ from relayna.events.aggregation import (
 from relayna.events.codec import Frame, decode_frame, encode_event, encode_frame
 from relayna.events.dead_letter import DeadLetterRecorded, DeadLetterReplayClaimed, DeadLetterReplayed
 from relayna.events.envelope import Envelope, Event, RecordedEvent
-from relayna.events.lineage import ChildFinished, ChildRegistered
+from relayna.events.lineage import ChildFinished, ChildRegistered, RunEdgeRecorded, UsageRecorded
 from relayna.events.loss import EventsLost
 from relayna.events.opaque import Opaque
 from relayna.events.operator import OperatorActed
@@ -64,6 +64,7 @@ __all__ = [
     "RecordedEvent",
     "Redact",
     "Redaction",
+    "RunEdgeRecorded",
     "StatusPublished",
     "TERMINAL_STATUSES",
     "TaskHandlerFailed",
@@ -73,6 +74,7 @@ __all__ = [
     "TaskMessageRejected",
     "TaskPublished",
     "TaskResourceSampled",
+    "UsageRecorded",
     "WorkflowMessagePublished",
     "WorkflowMessageReceived",
     "WorkflowStageAcked",

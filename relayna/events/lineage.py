@@ -1,12 +1,17 @@
-"""What a parent's stream says of its children. Owns shapes only; fields are append-only."""
+"""How tasks led to one another, and what that took: children, edges between runs, usage.
+
+Owns shapes only; fields are append-only.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 from msgspec import Struct
 
 from relayna.ids import MessageId, TaskId
 
-__all__ = ["ChildFinished", "ChildRegistered"]
+__all__ = ["ChildFinished", "ChildRegistered", "RunEdgeRecorded", "UsageRecorded"]
 
 
 class ChildRegistered(Struct, frozen=True, array_like=True, kw_only=True, gc=False):
@@ -22,3 +27,34 @@ class ChildFinished(Struct, frozen=True, array_like=True, kw_only=True, gc=False
 
     child_task_id: TaskId
     status: str | None = None
+
+
+class RunEdgeRecorded(Struct, frozen=True, array_like=True, kw_only=True, gc=False):
+    """One task led to another, or to itself, in a way that no other event tells. In the streams of both."""
+
+    kind: str
+    """One of the kinds in `relayna/projections/lineage/run_edges.py`."""
+    target_run: TaskId
+    """The task that it leads to."""
+    source_run: TaskId | None = None
+    """The task that it comes from; none from outside."""
+    wakes: bool = False
+    """Of a `domain_callback`: it woke the target, and did not start it."""
+    variant: str | None = None
+    """Of a `spawn`: `handoff` or `a2a_message`."""
+    group_key: str | None = None
+    label: str | None = None
+    cost_attributed: int = 0
+    """Millionths of a dollar."""
+    tokens_attributed: int = 0
+    metadata: dict[str, Any] | None = None  # Any: the user's own JSON object
+
+
+class UsageRecorded(Struct, frozen=True, array_like=True, kw_only=True, gc=False):
+    """What the envelope's attempt has used since it told that last."""
+
+    cost: int = 0
+    """Millionths of a dollar."""
+    tokens: int = 0
+    label: str | None = None
+    """On what, in the handler's own words."""

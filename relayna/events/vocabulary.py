@@ -17,7 +17,7 @@ from relayna.events.aggregation import (
     AggregationRetryScheduled,
 )
 from relayna.events.dead_letter import DeadLetterRecorded, DeadLetterReplayClaimed, DeadLetterReplayed
-from relayna.events.lineage import ChildFinished, ChildRegistered
+from relayna.events.lineage import ChildFinished, ChildRegistered, RunEdgeRecorded, UsageRecorded
 from relayna.events.loss import EventsLost
 from relayna.events.opaque import Opaque
 from relayna.events.operator import OperatorActed
@@ -74,6 +74,8 @@ Body: TypeAlias = (
     | ChildRegistered
     | ChildFinished
     | OperatorActed
+    | RunEdgeRecorded
+    | UsageRecorded
     | Opaque
 )
 
@@ -105,6 +107,8 @@ EVENT_TYPES: Final[tuple[tuple[type[Struct], int], ...]] = (
     (ChildRegistered, 1),
     (ChildFinished, 1),
     (OperatorActed, 1),
+    (RunEdgeRecorded, 1),
+    (UsageRecorded, 1),
 )
 """Every type that may be written, with the version that this release writes."""
 

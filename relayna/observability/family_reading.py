@@ -1,11 +1,12 @@
-"""Reads what is stored of a task and its descendants, a generation at a time, within bounds.
+"""Reads what is stored of a task and its relatives, by default its descendants, a generation at a time, within bounds.
 
 Owns which streams are read, in which order, and how much is held at once. Judges nothing: the projection does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Final, TypeAlias
 
 import anyio.lowlevel
@@ -21,7 +22,10 @@ from relayna.projections.projection import Item
 from relayna.streams import Log, StreamPage, StreamRange, TaskAddress
 from relayna.streams.log import PAGE_LIMIT
 
-__all__ = ["FamilyBounds", "FamilyHistory", "FamilyReader", "Positions"]
+__all__ = ["FamilyBounds", "FamilyHistory", "FamilyReader", "Positions", "Relatives"]
+
+Relatives: TypeAlias = Callable[[StreamReading], Collection[TaskId]]
+"""The tasks that a stream speaks of and that are to be read as well."""
 
 Positions: TypeAlias = Mapping[TaskId, StreamId | None]
 """Where streams ended, by task; None for those that were not there."""
@@ -77,6 +81,7 @@ class FamilyReader:
         before_much: Callable[[], Awaitable[None]],
         known_by: Instant | None = None,
         positions: Positions | None = None,
+        relatives: Relatives = attrgetter("children"),
     ) -> None:
         """With `known_by`, only what was offered by then; with `positions`, only what lies before them."""
         self._log = log
@@ -87,6 +92,7 @@ class FamilyReader:
         self._before_much = before_much
         self._known_by = known_by
         self._positions = positions
+        self._relatives = relatives
         self._events = 0
         self._entries = 0
         self._bytes = 0
@@ -94,7 +100,7 @@ class FamilyReader:
         self._history = FamilyHistory()
 
     async def read(self, root: TaskId, *, depth: int) -> FamilyHistory:
-        """The root and `depth` generations below it. Raises `ExecutionNotFound`, `InvalidQuery`, `StoreError`."""
+        """The root and `depth` generations of relatives. Raises `ExecutionNotFound`, `InvalidQuery`, `StoreError`."""
         seen = {root}
         generation = [root]
         for level in range(depth + 1):
@@ -102,7 +108,7 @@ class FamilyReader:
             for start in range(0, len(generation), _READ_AT_ONCE):
                 for reading in await self._read_some(generation, start, alone=level == 0):
                     self._take(reading, is_root=level == 0)
-                    children.update(dict.fromkeys(sorted(reading.children)))
+                    children.update(dict.fromkeys(sorted(self._relatives(reading))))
             generation = [child for child in children if child not in seen]
             seen.update(generation)
             if not generation or level == depth:

@@ -22,6 +22,7 @@ from relayna.events import (
     EventsLost,
     Opaque,
     OperatorActed,
+    RunEdgeRecorded,
     StatusPublished,
 )
 from relayna.events.history import StreamFact
@@ -41,7 +42,9 @@ _LONGEST_SEQ: Final = 19
 
 _DEAD_LETTERS: Final = (DeadLetterRecorded, DeadLetterReplayed, DeadLetterReplayClaimed)
 _NOT_OBSERVATIONS: Final = (StatusPublished, *_DEAD_LETTERS, Opaque, ChildFinished, OperatorActed)
-_FROM_OUTSIDE: Final = (*_NOT_OBSERVATIONS, ChildRegistered, DeliveryRepeated, EventsLost)
+_FROM_OUTSIDE: Final = (
+    *_NOT_OBSERVATIONS, ChildRegistered, RunEdgeRecorded, DeliveryRepeated, EventsLost,
+)  # fmt: skip
 """Others may tell them in a stream whose own beginning is gone."""
 
 
@@ -66,7 +69,7 @@ def has_observations(run: TaskRun) -> bool:
 
 def _is_observation(placed: PlacedEvent) -> bool:
     body, attempt_id = placed.event.body, placed.event.envelope.attempt_id
-    if isinstance(body, StatusPublished | ChildRegistered):
+    if isinstance(body, StatusPublished | ChildRegistered | RunEdgeRecorded):
         return attempt_id is not None  # else a store's record, or a reference that a child's record left
     return not isinstance(body, _NOT_OBSERVATIONS)
 

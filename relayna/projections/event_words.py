@@ -26,6 +26,7 @@ from relayna.events import (
     EventsLost,
     Opaque,
     OperatorActed,
+    RunEdgeRecorded,
     StatusPublished,
     TaskHandlerFailed,
     TaskLifecycleStatusPublished,
@@ -34,6 +35,7 @@ from relayna.events import (
     TaskMessageRejected,
     TaskPublished,
     TaskResourceSampled,
+    UsageRecorded,
     WorkflowMessagePublished,
     WorkflowMessageReceived,
     WorkflowStageAcked,
@@ -133,6 +135,15 @@ def _operator(body: Any) -> str:
     return f"operator: {body.action}{outcome}{_by(body.actor)}{_why(body.problem or body.reason)}"
 
 
+def _run_edge(body: Any) -> str:
+    source = "" if body.source_run is None else f" from {body.source_run}"
+    return f"{body.kind}{source} to {body.target_run}{_why(body.label)}"
+
+
+def _usage(body: Any) -> str:
+    return f"used ${body.cost / 1_000_000:.4f} and {_count(body.tokens, 'token')}{_why(body.label)}"
+
+
 def _opaque(body: Any) -> str:
     named = f" of type {body.type_name}" if body.type_name else ""
     return f"a record{named} that cannot be read ({body.reason})"
@@ -188,5 +199,7 @@ _WORDS: Final[dict[type[Body], Callable[[Any], str]]] = {
     ChildRegistered: _child_registered,
     ChildFinished: _child_finished,
     OperatorActed: _operator,
+    RunEdgeRecorded: _run_edge,
+    UsageRecorded: _usage,
     Opaque: _opaque,
 }

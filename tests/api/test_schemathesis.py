@@ -47,8 +47,11 @@ class Service(NamedTuple):
 
 
 @pytest.fixture
-async def service(any_store: StoreUnderTest, tmp_path: Path) -> AsyncIterator[Service]:
-    """A service that knows the demonstration's runs."""
+async def service(
+    any_store: StoreUnderTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Service]:
+    """A service that knows the demonstration's runs, and answers all that can be switched on."""
+    monkeypatch.setenv("RELAYNA_LINEAGE_READ", "1")
     token, tokens = new_token(), tmp_path / "tokens.toml"
     tokens.write_text(token_entry("tester", token, *SCOPES), encoding="utf-8")
     runtime = RelaynaRuntime(log=RedisLog(any_store.url, prefix=any_store.prefix, shard_count=4))
@@ -110,7 +113,11 @@ def tell_of_known(operation: dict[str, Any], service: Service) -> None:
     """Have about half of the ids lead to something: two that are made up hardly ever do."""
     parameters = {parameter["name"]: parameter for parameter in operation.get("parameters", ())}
     of_a_letter = "dead_letter_id" in parameters
-    known = {"task_id": TASKS[:1] if of_a_letter else TASKS, "dead_letter_id": (service.dead_letter_id,)}
+    known = {
+        "task_id": TASKS[:1] if of_a_letter else TASKS,
+        "dead_letter_id": (service.dead_letter_id,),
+        **dict.fromkeys(("run_id", "session_id", "a", "b"), TASKS),
+    }
     for name in known.keys() & parameters.keys():
         parameters[name]["schema"] = {"anyOf": [{"enum": [*known[name]]}, parameters[name]["schema"]]}
 

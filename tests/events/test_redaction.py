@@ -51,12 +51,12 @@ def test_texts_are_masked() -> None:
 @pytest.mark.parametrize("event_type", EVENT_CLASSES, ids=lambda event_type: event_type.__name__)
 def test_every_field_of_free_text_is_looked_through(event_type: Any) -> None:
     """A new field that people write into must be named like one of those that are masked."""
-    free = {"message", "reason", "exception_message", "problem"}
+    free = {"message", "reason", "exception_message", "problem", "label"}
     known = {
         "status", "stage", "origin_stage", "task_type", "exception_type", "sample_kind", "outcome", "routing_key",
         "exchange", "queue_name", "source_queue_name", "consumer_name", "content_type", "batch_id", "message_id",
         "child_task_id", "dead_letter_id", "claim_id", "claimed_by", "replayed_by", "body_sha256", "action", "action_id",
-        "target_id", "actor", "via",
+        "target_id", "actor", "via", "kind", "variant", "group_key",
     }  # fmt: skip
     texts = {
         field.name

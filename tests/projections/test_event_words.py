@@ -12,16 +12,18 @@ from relayna.events import (
     EventsLost,
     Opaque,
     OperatorActed,
+    RunEdgeRecorded,
     StatusPublished,
     TaskHandlerFailed,
     TaskMessageAcked,
     TaskMessageReceived,
     TaskMessageRejected,
     TaskResourceSampled,
+    UsageRecorded,
     WorkflowMessagePublished,
     WorkflowStageAcked,
 )
-from relayna.ids import MessageId
+from relayna.ids import MessageId, TaskId
 from relayna.projections import event_words as module
 from relayna.projections.event_words import event_words
 
@@ -54,6 +56,10 @@ def test_every_type_of_event_has_words() -> None:
         (EventsLost(count=1), "1 event lost"),
         (WorkflowMessagePublished(message_id=MessageId("a")), "message published"),
         (OperatorActed(action="replay", outcome="failed", problem="no queue"), "operator: replay failed: no queue"),
+        (RunEdgeRecorded(kind="signal_fire", source_run=TaskId("a"), target_run=TaskId("b"), label="paid"),
+         "signal_fire from a to b: paid"),
+        (RunEdgeRecorded(kind="domain_callback", target_run=TaskId("b")), "domain_callback to b"),
+        (UsageRecorded(cost=12_345, tokens=1_200), "used $0.0123 and 1,200 tokens"),
         (Opaque(reason="unknown_type", type_name="New"), "a record of type New that cannot be read (unknown_type)"),
     ],
 )  # fmt: skip

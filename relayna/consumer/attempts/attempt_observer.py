@@ -9,8 +9,16 @@ import contextlib
 
 from relayna.clock import Clock
 from relayna.errors import RecorderClosed
-from relayna.events import Body, Envelope, Event
-from relayna.ids import AttemptId, EventId, SessionId, TaskId, attempt_event_id, copied_event_id
+from relayna.events import Body, Envelope, Event, RunEdgeRecorded, UsageRecorded
+from relayna.ids import (
+    AttemptId,
+    EventId,
+    SessionId,
+    TaskId,
+    attempt_event_id,
+    copied_event_id,
+    counted_event_id,
+)
 from relayna.instants import Instant
 from relayna.streams.sink import Durability, ObservationSink
 
@@ -44,6 +52,7 @@ class AttemptObserver:
         self._producer = producer
         self._topology_kind = topology_kind
         self._next_seq = 0
+        self._lineage = 0
         self._last = cause
         self._promised_at: Instant | None = None
 
@@ -87,6 +96,23 @@ class AttemptObserver:
             producer=self._producer,
         )
         self._sink.record(Event(envelope=envelope, body=body), topology_kind=self._topology_kind)
+
+    def record_lineage(self, body: RunEdgeRecorded | UsageRecorded) -> None:
+        """Say what lineage wants to know, beside the attempt's sequence: the handler may be publishing meanwhile.
+
+        An edge is told in its target's stream as well; it makes nobody a parent, and says nothing of sessions.
+        """
+        self._lineage += 1
+        event_id = counted_event_id(self.attempt_id, "lineage", self._lineage)
+        self.record_beside(body, event_id=event_id, cause=attempt_event_id(self.attempt_id, 0))
+        if self._sink is not None and isinstance(body, RunEdgeRecorded) and body.target_run != self.task_id:
+            envelope = Envelope(
+                event_id=copied_event_id(event_id, body.target_run),
+                timestamp=self._clock.now(),
+                task_id=body.target_run,
+                producer=self._producer,
+            )
+            self._sink.record(Event(envelope=envelope, body=body), topology_kind=self._topology_kind)
 
     async def durable(self) -> Durability:
         """Wait until all that was said is stored, within the sink's budget. A closed sink stores nothing."""

@@ -72,6 +72,7 @@ class RunEdge(Struct, frozen=True, kw_only=True, gc=False):
     """Millionths of a dollar."""
     tokens_attributed: int = 0
     label: str | None = None
+    metadata: dict[str, Any] | None = None  # Any: the user's own JSON object
 
     @property
     def is_self(self) -> bool:

@@ -25,6 +25,8 @@ from relayna.events import (
     EventsLost,
     OperatorActed,
     Redact,
+    RunEdgeRecorded,
+    UsageRecorded,
     encode_event,
 )
 from relayna.events.sanitise import sanitise_body
@@ -47,6 +49,8 @@ VITAL_TYPES: Final = frozenset(
         ChildRegistered,
         ChildFinished,
         OperatorActed,
+        RunEdgeRecorded,
+        UsageRecorded,
     }
 )
 """What a graph is wrong without; everything else is only poorer, and is shed first."""

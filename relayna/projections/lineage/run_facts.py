@@ -1,0 +1,87 @@
+"""One task as one run: who handled it, how it stands, when it began and ended. Owns how that is read off its history."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from msgspec.structs import replace
+
+from relayna.events import TaskMessageReceived, TaskPublished
+from relayna.events.history import StreamFact
+from relayna.events.status import TERMINAL_STATUSES
+from relayna.ids import EventId
+from relayna.instants import UNTIMED, Instant
+from relayna.projections.attempts import AGGREGATION, Attempt
+from relayna.projections.chosen_kind import chosen_kind
+from relayna.projections.lineage.run_edges import Run
+from relayna.projections.task_nodes import task_state
+from relayna.projections.task_run import TaskRun
+
+__all__ = ["run_of"]
+
+_OVER = frozenset({"succeeded", "failed", "dead_lettered", "abandoned"})
+
+
+def run_of(
+    run: Run,
+    history: TaskRun,
+    facts: Iterable[StreamFact],
+    *,
+    times: Mapping[EventId, Instant],
+    terminal_statuses: Collection[str],
+) -> Run:
+    """The run, with all that its task's own history tells of it; `times` are corrected ones."""
+    attempts = [attempt for attempt in history.attempts.members if attempt.lane != AGGREGATION]
+    state = task_state(history, TERMINAL_STATUSES.union(terminal_statuses))
+    over = state in _OVER or (bool(history.statuses) and history.statuses[-1].text in terminal_statuses)
+    return replace(
+        run,
+        agent=_agent(attempts),
+        workflow=_workflow(history, facts),
+        status=_status(history, state),
+        started_at=_told(_began(attempt, times) for attempt in attempts[:1]),
+        ended_at=_told(_ends(history, attempts, times)) if over else None,
+    )
+
+
+def _agent(attempts: Iterable[Attempt]) -> str | None:
+    for attempt in attempts:
+        queue = attempt.received.queue_name if attempt.received else None
+        name = attempt.received.consumer_name if attempt.received else None
+        if name or attempt.stage or queue:
+            return name or attempt.stage or queue
+    return None
+
+
+def _workflow(history: TaskRun, facts: Iterable[StreamFact]) -> str | None:
+    for placed in history.ordered:
+        body = placed.event.body
+        if isinstance(body, TaskPublished | TaskMessageReceived) and body.task_type:
+            return body.task_type
+    kinds = [fact.value for fact in facts if fact.name == "topology_kind" and fact.value]
+    return chosen_kind(kinds) if kinds else None
+
+
+def _status(history: TaskRun, state: str) -> str | None:
+    text = history.statuses[-1].text if history.statuses else None
+    if state == "unknown":
+        return text
+    if state == "succeeded":
+        return "completed"
+    return "cancelled" if state == "abandoned" and text == "cancelled" else state
+
+
+def _began(attempt: Attempt, times: Mapping[EventId, Instant]) -> Instant:
+    own_id = attempt.opened.own_id if attempt.opened else EventId(attempt.ref)
+    return times.get(own_id, Instant(attempt.key[0]))
+
+
+def _ends(history: TaskRun, attempts: Iterable[Attempt], times: Mapping[EventId, Instant]) -> list[Instant]:
+    """The latest first: a status is told just before the attempt that tells it is over."""
+    closings = [placed.own_id for attempt in attempts for placed in attempt.closings]
+    statuses = [status.placed.own_id for status in history.statuses[-1:]]
+    return sorted((times[own_id] for own_id in (*closings, *statuses) if own_id in times), reverse=True)
+
+
+def _told(times: Iterable[Instant]) -> Instant | None:
+    return next((time for time in times if time != UNTIMED), None)

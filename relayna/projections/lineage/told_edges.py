@@ -1,0 +1,151 @@
+"""What events say of edges between runs: births above all, of which every run gets at most one.
+
+Owns which events say an edge, and which of several births is the one: a recorded one, else the dispatch that the
+parent's attempt told, else a start from outside, else what only names a parent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final, TypeAlias
+
+from relayna.events import (
+    ChildFinished,
+    ChildRegistered,
+    RunEdgeRecorded,
+    TaskMessageReceived,
+    TaskPublished,
+    WorkflowMessagePublished,
+    WorkflowMessageReceived,
+)
+from relayna.ids import EventId, TaskId
+from relayna.instants import Instant
+from relayna.projections.fact_ids import is_copy
+from relayna.projections.kinship import parent_told_by
+from relayna.projections.lineage.run_edges import (
+    BIRTH_KINDS,
+    EDGE_KINDS,
+    SELF_KINDS,
+    RunEdge,
+    RunEdgeKind,
+)
+from relayna.projections.ordering import PlacedEvent
+from relayna.projections.task_run import TaskRun
+
+__all__ = ["RunTimes", "chosen_births", "recorded_edges"]
+
+RunTimes: TypeAlias = Mapping[EventId, Instant]
+"""The corrected time of each fact."""
+
+_RECORDABLE: Final[dict[str, RunEdgeKind]] = {
+    kind: kind for kind in EDGE_KINDS if kind not in ("retry", "span_tree_fallback")
+}
+"""Attempts say of themselves that there were more; the fallback is nobody's word."""
+_FROM_OUTSIDE: Final = ("user_start", "domain_callback")
+_STARTING: Final = (TaskPublished, TaskMessageReceived, WorkflowMessagePublished, WorkflowMessageReceived)
+
+
+def recorded_edges(runs: Mapping[TaskId, TaskRun], times: RunTimes) -> list[RunEdge]:
+    """Edges that were recorded as such, each once, whichever stream tells it."""
+    found: dict[str, RunEdge] = {}
+    for run in runs.values():
+        for placed in run.ordered:
+            body = placed.event.body
+            if isinstance(body, RunEdgeRecorded) and (edge := _recorded(placed, body, times)):
+                found.setdefault(edge.edge_id, edge)
+    return list(found.values())
+
+
+def chosen_births(runs: Mapping[TaskId, TaskRun], times: RunTimes) -> dict[str, RunEdge]:
+    """By run, the one birth that it has, if any is known."""
+    births: dict[str, RunEdge] = {}
+    recorded = [edge for edge in recorded_edges(runs, times) if edge.is_birth]
+    for edges in (recorded, _spawns(runs, times), _starts(runs, times), _fallbacks(runs, times)):
+        # What comes first in these four is the better word, and stands.
+        for edge in sorted(edges, key=lambda one: (one.at, one.edge_id, one.source or "")):
+            if edge.source != edge.target:
+                births.setdefault(edge.target, edge)
+    return births
+
+
+def _recorded(placed: PlacedEvent, body: RunEdgeRecorded, times: RunTimes) -> RunEdge | None:
+    kind, source, target = _RECORDABLE.get(body.kind), body.source_run, body.target_run
+    if kind in SELF_KINDS:
+        source = target
+    elif kind in _FROM_OUTSIDE:
+        source = None
+    elif kind == "signal_fire" and source is None:
+        kind = "user_start"
+    elif source is None or source == target:
+        return None
+    if kind is None or not target:
+        return None
+    return RunEdge(
+        edge_id=placed.own_id,
+        kind=kind,
+        source=source,
+        target=target,
+        at=times[placed.own_id],
+        session_id="",
+        is_birth=kind in BIRTH_KINDS and not (kind == "domain_callback" and body.wakes),
+        variant=body.variant,
+        cost_attributed=body.cost_attributed,
+        tokens_attributed=body.tokens_attributed,
+        label=body.label,
+        metadata=body.metadata,
+    )
+
+
+def _spawns(runs: Mapping[TaskId, TaskRun], times: RunTimes) -> Iterator[RunEdge]:
+    """What a parent's attempt dispatched: told in the parent's stream, and in the child's."""
+    for task_id, run in runs.items():
+        for placed in run.ordered:
+            body, envelope = placed.event.body, placed.event.envelope
+            if isinstance(body, ChildRegistered) and envelope.attempt_id is not None and body.child_task_id:
+                yield _birth("spawn", task_id, body.child_task_id, placed, times)
+            elif isinstance(body, TaskPublished) and is_copy(envelope):
+                parent = parent_told_by(placed.event)
+                if parent is not None:
+                    yield _birth("spawn", parent, task_id, placed, times)
+
+
+def _starts(runs: Mapping[TaskId, TaskRun], times: RunTimes) -> Iterator[RunEdge]:
+    """Tasks that nobody is known to be the parent of."""
+    fostered = {child for run in runs.values() for child in run.children}
+    for task_id, run in runs.items():
+        if task_id in fostered or any(parent_told_by(placed.event) for placed in run.ordered):
+            continue
+        first = next((placed for placed in run.ordered if isinstance(placed.event.body, _STARTING)), None)
+        if first is not None:
+            yield _birth("user_start", None, task_id, first, times)
+
+
+def _fallbacks(runs: Mapping[TaskId, TaskRun], times: RunTimes) -> Iterator[RunEdge]:
+    """A parent is named, and nobody says how it led to the task: the task's own word, else the parent's."""
+    settled: set[TaskId] = set()
+    for task_id, run in runs.items():
+        for placed in run.ordered:
+            parent = parent_told_by(placed.event)
+            if parent is not None:
+                settled.add(task_id)
+                yield _birth("span_tree_fallback", parent, task_id, placed, times)
+                break
+    for task_id, run in runs.items():
+        for placed in run.ordered:
+            body = placed.event.body
+            if isinstance(body, ChildRegistered | ChildFinished) and body.child_task_id not in settled:
+                yield _birth("span_tree_fallback", task_id, body.child_task_id, placed, times)
+
+
+def _birth(
+    kind: RunEdgeKind, source: TaskId | None, target: TaskId, placed: PlacedEvent, times: RunTimes
+) -> RunEdge:
+    return RunEdge(
+        edge_id=placed.own_id,
+        kind=kind,
+        source=source,
+        target=target,
+        at=times[placed.own_id],
+        session_id="",
+        is_birth=True,
+    )
