@@ -18,6 +18,7 @@ from relayna.api.access import Access
 from relayna.api.aliases import HttpNames
 from relayna.api.conditional import known_tags, not_modified, quoted
 from relayna.api.endpoint import Answer, ApiRequest, Endpoint, Parameter, routes_of, unredirected
+from relayna.api.graph_parameters import COLLAPSE, DEPTH, VIEW
 from relayna.api.graph_representations import FORMATS, OFFERED, GraphRepresentations, chosen_media_type
 from relayna.api.large_response import make_large_response
 from relayna.api.problems import not_acceptable
@@ -25,11 +26,10 @@ from relayna.api.query import QueryParameters
 from relayna.api.responses import JSON
 from relayna.api.tenants import OfCaller, same_for_all
 from relayna.errors import InvalidQuery
-from relayna.observability.graph_question import DEFAULT_VIEW, MAX_DEPTH
+from relayna.observability.graph_question import DEFAULT_VIEW
 from relayna.observability.graph_service import ExecutionGraphService
 from relayna.projections.execution import DEFAULT_DEPTH
 from relayna.projections.graph import ExecutionGraph
-from relayna.projections.graph_view import COLLAPSES, GRAPH_VIEWS
 from relayna.topologies import ContractAliasConfig
 
 __all__ = ["asked_task_id", "create_execution_router", "graph_endpoints", "task_id_parameter"]
@@ -37,7 +37,6 @@ __all__ = ["asked_task_id", "create_execution_router", "graph_endpoints", "task_
 _DEFAULT_NODES: Final = 5_000
 _MOST_NODES: Final = 50_000
 """Over HTTP; the Python API has no such bound."""
-_COLLAPSE_PATTERN: Final = "^({0})(,({0}))*$".format("|".join(COLLAPSES))
 _KEPT: Final = {"Cache-Control": "no-cache", "Vary": "Accept"}
 
 
@@ -48,26 +47,14 @@ _PARAMETERS: Final = (
         about="Only what was known by then (ISO 8601), or what an earlier answer was made from: its ETag "
         "without the quotes.",
     ),
-    Parameter(
-        name="depth",
-        about="Generations of children drawn with their own attempts.",
-        schema={"type": "integer", "minimum": 0, "maximum": MAX_DEPTH, "default": DEFAULT_DEPTH},
-    ),
+    DEPTH,
     Parameter(
         name="max_nodes",
         about="At most so many nodes, made from about four times as many events; the answer says what is left out.",
         schema={"type": "integer", "minimum": 1, "maximum": _MOST_NODES, "default": _DEFAULT_NODES},
     ),
-    Parameter(
-        name="view",
-        about="The part to be shown.",
-        schema={"type": "string", "enum": list(GRAPH_VIEWS), "default": DEFAULT_VIEW},
-    ),
-    Parameter(
-        name="collapse",
-        about="What to fold into one node each: " + ", ".join(COLLAPSES) + ", separated by commas.",
-        schema={"type": "string", "pattern": _COLLAPSE_PATTERN},
-    ),
+    VIEW,
+    COLLAPSE,
     Parameter(name="format", about="Instead of Accept.", schema={"type": "string", "enum": list(FORMATS)}),
 )
 

@@ -15,19 +15,18 @@ from relayna.api.aliases import HttpNames
 from relayna.api.endpoint import ApiRequest, Endpoint, Parameter
 from relayna.api.event_stream import EVENT_STREAM, EventStream, Frames
 from relayna.api.executions import asked_task_id, task_id_parameter
+from relayna.api.graph_parameters import COLLAPSE, DEPTH, VIEW
 from relayna.api.negotiation import preferred_media_type
 from relayna.api.problems import RequestRefused, not_acceptable
 from relayna.api.tenants import OfCaller
 from relayna.errors import InvalidQuery
-from relayna.observability.graph_question import DEFAULT_VIEW, MAX_DEPTH, GraphQuestion, checked_question
+from relayna.observability.graph_question import DEFAULT_VIEW, GraphQuestion, checked_question
 from relayna.observability.graph_service import ExecutionGraphService
 from relayna.observability.live import LiveHub, TooManyFollowers
 from relayna.projections.execution import DEFAULT_DEPTH
-from relayna.projections.graph_view import COLLAPSES, GRAPH_VIEWS
 
 __all__ = ["live_endpoints"]
 
-_DEFAULT_NODES: Final = 5_000
 _MOST_NODES: Final = 5_000
 
 _PARAMETERS: Final = (
@@ -36,26 +35,14 @@ _PARAMETERS: Final = (
         about="The version that the client has (a graph's ETag without its quotes, or an event's id); the "
         "header Last-Event-ID says the same, and counts first.",
     ),
-    Parameter(
-        name="depth",
-        about="Generations of children drawn with their own attempts.",
-        schema={"type": "integer", "minimum": 0, "maximum": MAX_DEPTH, "default": DEFAULT_DEPTH},
-    ),
+    DEPTH,
     Parameter(
         name="max_nodes",
         about="At most so many nodes.",
-        schema={"type": "integer", "minimum": 1, "maximum": _MOST_NODES, "default": _DEFAULT_NODES},
+        schema={"type": "integer", "minimum": 1, "maximum": _MOST_NODES, "default": _MOST_NODES},
     ),
-    Parameter(
-        name="view",
-        about="The part to be shown.",
-        schema={"type": "string", "enum": list(GRAPH_VIEWS), "default": DEFAULT_VIEW},
-    ),
-    Parameter(
-        name="collapse",
-        about="What to fold into one node each: " + ", ".join(COLLAPSES) + ", separated by commas.",
-        schema={"type": "string", "pattern": "^({0})(,({0}))*$".format("|".join(COLLAPSES))},
-    ),
+    VIEW,
+    COLLAPSE,
 )
 
 
@@ -103,7 +90,7 @@ def live_endpoints(
 
 def _question(request: ApiRequest, names: HttpNames) -> GraphQuestion:
     query = request.query
-    max_nodes = query.whole_number("max_nodes", default=_DEFAULT_NODES)
+    max_nodes = query.whole_number("max_nodes", default=_MOST_NODES)
     if max_nodes > _MOST_NODES:
         raise InvalidQuery("max_nodes", f"{max_nodes} is more than {_MOST_NODES}; follow one of the children")
     view, collapse = query.text("view"), query.text("collapse")

@@ -9,11 +9,18 @@ from pathlib import Path
 
 import pytest
 from observability.incident.incident_steps import HOSTILE, failing_events, hostile_events, incident_of
+from servers import missing_server
 
 from relayna.observability.incident import incident_page
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is on PATH")
+
+
+@pytest.fixture(autouse=True)
+def browser() -> None:
+    """There is one; else these tests are skipped, and fail under CI."""
+    if CHROMIUM is None:
+        missing_server("no chromium: install the package `chromium`")
 
 
 def opened(page: bytes, folder: Path) -> tuple[str, str]:
