@@ -12,6 +12,7 @@ from relayna.events.dead_letter import DeadLetterRecorded, DeadLetterReplayClaim
 from relayna.events.envelope import Envelope, Event, RecordedEvent
 from relayna.events.lineage import ChildFinished, ChildRegistered, RunEdgeRecorded, UsageRecorded
 from relayna.events.loss import EventsLost
+from relayna.events.message import MessageInputRecorded, MessageOutputRecorded
 from relayna.events.opaque import Opaque
 from relayna.events.operator import OperatorActed
 from relayna.events.plain import PlainList, from_plain, to_plain
@@ -29,6 +30,7 @@ from relayna.events.task import (
     TaskPublished,
     TaskResourceSampled,
 )
+from relayna.events.trace import OutputRecorded, SpanEnded
 from relayna.events.vocabulary import EVENT_TYPES, Body, closes_attempt, type_name
 from relayna.events.workflow import (
     WorkflowMessagePublished,
@@ -58,13 +60,17 @@ __all__ = [
     "Event",
     "EventsLost",
     "Frame",
+    "MessageInputRecorded",
+    "MessageOutputRecorded",
     "Opaque",
     "OperatorActed",
+    "OutputRecorded",
     "PlainList",
     "RecordedEvent",
     "Redact",
     "Redaction",
     "RunEdgeRecorded",
+    "SpanEnded",
     "StatusPublished",
     "TERMINAL_STATUSES",
     "TaskHandlerFailed",

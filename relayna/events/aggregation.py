@@ -43,6 +43,8 @@ class AggregationHandlerFailed(Struct, frozen=True, array_like=True, kw_only=Tru
     queue_name: str | None = None
     consumer_name: str | None = None
     retry_attempt: int = 0
+    traceback: str | None = None
+    """Where it was raised, without secrets; its end, when it is long."""
 
 
 class AggregationMessageAcked(Struct, frozen=True, array_like=True, kw_only=True, gc=False):

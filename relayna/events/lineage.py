@@ -20,6 +20,11 @@ class ChildRegistered(Struct, frozen=True, array_like=True, kw_only=True, gc=Fal
     child_task_id: TaskId
     message_id: MessageId | None = None
     task_type: str | None = None
+    variant: str | None = None
+    """How it was asked for, where not simply: `handoff` or `a2a_message`."""
+    group_key: str | None = None
+    """However often the parent is handled, it has one child by this name."""
+    label: str | None = None
 
 
 class ChildFinished(Struct, frozen=True, array_like=True, kw_only=True, gc=False):

@@ -26,7 +26,7 @@ Redact: TypeAlias = Callable[[str, object], object]
 """Given a key of a free-form map, at any depth, and its value: what to store instead. A `Redaction` is one, and
 sees to texts and bodies as well; any other function decides of maps alone."""
 
-_TEXTS: Final = ("message", "reason", "exception_message", "problem", "label")
+_TEXTS: Final = ("message", "reason", "exception_message", "problem", "label", "traceback")
 _DEPTH_LIMIT: Final = 64
 _SHORT_TEXT: Final = 64
 _MOST_REMEMBERED: Final = 4_096

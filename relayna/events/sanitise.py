@@ -33,7 +33,7 @@ __all__ = [
     "with_json_maps",
 ]
 
-FREE_FORM_FIELDS: Final = ("meta", "headers")
+FREE_FORM_FIELDS: Final = ("meta", "headers", "metadata", "attributes")
 """Fields that hold the user's own maps: always walked, and redacted at every depth."""
 
 _DEPTH_LIMIT: Final = 32

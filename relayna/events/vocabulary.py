@@ -19,6 +19,7 @@ from relayna.events.aggregation import (
 from relayna.events.dead_letter import DeadLetterRecorded, DeadLetterReplayClaimed, DeadLetterReplayed
 from relayna.events.lineage import ChildFinished, ChildRegistered, RunEdgeRecorded, UsageRecorded
 from relayna.events.loss import EventsLost
+from relayna.events.message import MessageInputRecorded, MessageOutputRecorded
 from relayna.events.opaque import Opaque
 from relayna.events.operator import OperatorActed
 from relayna.events.status import StatusPublished
@@ -34,6 +35,7 @@ from relayna.events.task import (
     TaskPublished,
     TaskResourceSampled,
 )
+from relayna.events.trace import OutputRecorded, SpanEnded
 from relayna.events.workflow import (
     WorkflowMessagePublished,
     WorkflowMessageReceived,
@@ -76,6 +78,10 @@ Body: TypeAlias = (
     | OperatorActed
     | RunEdgeRecorded
     | UsageRecorded
+    | MessageInputRecorded
+    | MessageOutputRecorded
+    | SpanEnded
+    | OutputRecorded
     | Opaque
 )
 
@@ -109,6 +115,10 @@ EVENT_TYPES: Final[tuple[tuple[type[Struct], int], ...]] = (
     (OperatorActed, 1),
     (RunEdgeRecorded, 1),
     (UsageRecorded, 1),
+    (MessageInputRecorded, 1),
+    (MessageOutputRecorded, 1),
+    (SpanEnded, 1),
+    (OutputRecorded, 1),
 )
 """Every type that may be written, with the version that this release writes."""
 

@@ -5,7 +5,7 @@ Owns the words. Texts of the user's own are in them as they are: whoever shows t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from relayna.events import (
@@ -24,9 +24,13 @@ from relayna.events import (
     DeadLetterReplayed,
     DeliveryRepeated,
     EventsLost,
+    MessageInputRecorded,
+    MessageOutputRecorded,
     Opaque,
     OperatorActed,
+    OutputRecorded,
     RunEdgeRecorded,
+    SpanEnded,
     StatusPublished,
     TaskHandlerFailed,
     TaskLifecycleStatusPublished,
@@ -144,6 +148,26 @@ def _usage(body: Any) -> str:
     return f"used ${body.cost / 1_000_000:.4f} and {_count(body.tokens, 'token')}{_why(body.label)}"
 
 
+def _input(body: Any) -> str:
+    size = "" if body.payload_bytes is None else f", {_count(body.payload_bytes, 'byte')}"
+    kept = "" if body.storage_key is None else ", stored"
+    return f"takes in {_digest(body.input_hash)}{size}{kept}"
+
+
+def _output(body: Any) -> str:
+    return f"gives back {_digest(body.output_hash)}"
+
+
+def _span(body: Any) -> str:
+    if body.type == "marker":
+        return f"mark {body.name}"
+    return f"{body.name} ({body.type}) took {(body.ended_at - body.started_at) / 1_000_000:.3f} s"
+
+
+def _data(body: Any) -> str:
+    return f"produced {body.data_id}{_count_of_sources(body.sources)}"
+
+
 def _opaque(body: Any) -> str:
     named = f" of type {body.type_name}" if body.type_name else ""
     return f"a record{named} that cannot be read ({body.reason})"
@@ -161,6 +185,14 @@ def _exception(body: Any) -> str:
 
 def _why(text: str | None) -> str:
     return f": {text}" if text else ""
+
+
+def _digest(digest: str | None) -> str:
+    return "something" if digest is None else digest[:12]
+
+
+def _count_of_sources(sources: Sequence[str]) -> str:
+    return f" from {_count(len(sources), 'source')}" if sources else ""
 
 
 def _by(name: str | None) -> str:
@@ -196,6 +228,10 @@ _WORDS: Final[dict[type[Body], Callable[[Any], str]]] = {
     DeadLetterReplayed: _replayed,
     DeadLetterReplayClaimed: _claimed,
     EventsLost: _lost,
+    MessageInputRecorded: _input,
+    MessageOutputRecorded: _output,
+    SpanEnded: _span,
+    OutputRecorded: _data,
     ChildRegistered: _child_registered,
     ChildFinished: _child_finished,
     OperatorActed: _operator,

@@ -39,6 +39,7 @@ def test_texts_are_masked() -> None:
     text = f"no answer from amqp://app:{SECRET}@mq/"
     for body in (
         TaskHandlerFailed(exception_message=text),
+        TaskHandlerFailed(traceback=text),
         StatusPublished(status="failed", message=text),
         TaskMessageRejected(reason=text),
         DeadLetterRecorded(dead_letter_id="d", exception_message=text),
@@ -51,12 +52,14 @@ def test_texts_are_masked() -> None:
 @pytest.mark.parametrize("event_type", EVENT_CLASSES, ids=lambda event_type: event_type.__name__)
 def test_every_field_of_free_text_is_looked_through(event_type: Any) -> None:
     """A new field that people write into must be named like one of those that are masked."""
-    free = {"message", "reason", "exception_message", "problem", "label"}
+    free = {"message", "reason", "exception_message", "problem", "label", "traceback"}
     known = {
         "status", "stage", "origin_stage", "task_type", "exception_type", "sample_kind", "outcome", "routing_key",
         "exchange", "queue_name", "source_queue_name", "consumer_name", "content_type", "batch_id", "message_id",
         "child_task_id", "dead_letter_id", "claim_id", "claimed_by", "replayed_by", "body_sha256", "action", "action_id",
-        "target_id", "actor", "via", "kind", "variant", "group_key",
+        "target_id", "actor", "via", "kind", "variant", "group_key", "input_hash", "output_hash", "storage_key",
+        "handler", "name", "type", "data_id", "span_id", "parent_span_id", "trace_id", "linked_to", "sources",
+        "asset_guid", "user_id",
     }  # fmt: skip
     texts = {
         field.name

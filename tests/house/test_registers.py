@@ -11,7 +11,18 @@ from msgspec import Struct
 
 from relayna.events import EVENT_TYPES
 
-FAMILIES = ["task", "aggregation", "workflow", "status", "dead_letter", "lineage", "loss", "operator"]
+FAMILIES = [
+    "task",
+    "aggregation",
+    "workflow",
+    "status",
+    "dead_letter",
+    "lineage",
+    "loss",
+    "operator",
+    "message",
+    "trace",
+]
 """The files of `relayna/events` that hold event types. A new family is named here."""
 
 PURE = ["events", "projections", "topologies"]

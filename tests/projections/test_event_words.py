@@ -10,9 +10,13 @@ from relayna.events import (
     ConsumerRetryScheduled,
     DeadLetterReplayClaimed,
     EventsLost,
+    MessageInputRecorded,
+    MessageOutputRecorded,
     Opaque,
     OperatorActed,
+    OutputRecorded,
     RunEdgeRecorded,
+    SpanEnded,
     StatusPublished,
     TaskHandlerFailed,
     TaskMessageAcked,
@@ -24,6 +28,7 @@ from relayna.events import (
     WorkflowStageAcked,
 )
 from relayna.ids import MessageId, TaskId
+from relayna.instants import Instant
 from relayna.projections import event_words as module
 from relayna.projections.event_words import event_words
 
@@ -60,6 +65,13 @@ def test_every_type_of_event_has_words() -> None:
          "signal_fire from a to b: paid"),
         (RunEdgeRecorded(kind="domain_callback", target_run=TaskId("b")), "domain_callback to b"),
         (UsageRecorded(cost=12_345, tokens=1_200), "used $0.0123 and 1,200 tokens"),
+        (MessageInputRecorded(input_hash="43258cff783fe703", payload_bytes=1_300, storage_key="a/b"),
+         "takes in 43258cff783f, 1,300 bytes, stored"),
+        (MessageOutputRecorded(), "gives back something"),
+        (SpanEnded(name="load", started_at=Instant(0), ended_at=Instant(1_500_000)), "load (compute) took 1.500 s"),
+        (SpanEnded(name="warm", type="marker", started_at=Instant(0), ended_at=Instant(0)), "mark warm"),
+        (OutputRecorded(data_id="d", sources=("b", "c")), "produced d from 2 sources"),
+        (OutputRecorded(data_id="d"), "produced d"),
         (Opaque(reason="unknown_type", type_name="New"), "a record of type New that cannot be read (unknown_type)"),
     ],
 )  # fmt: skip

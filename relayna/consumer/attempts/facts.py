@@ -100,6 +100,7 @@ class TaskFacts:
             queue_name=of.queue_name,
             consumer_name=of.consumer_name,
             retry_attempt=of.headers.retry_attempt,
+            traceback=failure.traceback,
         )
 
     def acked(self, of: DeliveryFacts, *, reason: str | None, joined: tuple[MessageId, ...]) -> Body:
@@ -167,6 +168,7 @@ class AggregationFacts:
             queue_name=of.queue_name,
             consumer_name=of.consumer_name,
             retry_attempt=of.headers.retry_attempt,
+            traceback=failure.traceback,
         )
 
     def acked(self, of: DeliveryFacts, *, reason: str | None, joined: tuple[MessageId, ...]) -> Body:
@@ -235,6 +237,7 @@ class WorkflowFacts(TaskFacts):
             queue_name=of.queue_name,
             consumer_name=of.consumer_name,
             retry_attempt=of.headers.retry_attempt,
+            traceback=failure.traceback,
         )
 
     def acked(self, of: DeliveryFacts, *, reason: str | None, joined: tuple[MessageId, ...]) -> Body:

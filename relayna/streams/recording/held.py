@@ -23,7 +23,10 @@ from relayna.events import (
     Envelope,
     Event,
     EventsLost,
+    MessageInputRecorded,
+    MessageOutputRecorded,
     OperatorActed,
+    OutputRecorded,
     Redact,
     RunEdgeRecorded,
     UsageRecorded,
@@ -51,6 +54,9 @@ VITAL_TYPES: Final = frozenset(
         OperatorActed,
         RunEdgeRecorded,
         UsageRecorded,
+        MessageInputRecorded,
+        MessageOutputRecorded,
+        OutputRecorded,
     }
 )
 """What a graph is wrong without; everything else is only poorer, and is shed first."""
