@@ -22,6 +22,7 @@ def test_an_event_is_held_as_its_bytes_and_what_its_loss_must_say() -> None:
 def test_every_type_has_a_source_and_what_may_be_shed_is_written_down() -> None:
     assert SOURCES.keys() == {event_type for event_type, _ in EVENT_TYPES}
     assert {event_type.__name__ for event_type in SOURCES.keys() - VITAL_TYPES} == {
+        "SpanEnded",
         "TaskPublished",
         "TaskMessageReceived",
         "TaskHandlerFailed",
