@@ -10,7 +10,13 @@ from relayna.events.aggregation import (
 from relayna.events.codec import Frame, decode_frame, encode_event, encode_frame
 from relayna.events.dead_letter import DeadLetterRecorded, DeadLetterReplayClaimed, DeadLetterReplayed
 from relayna.events.envelope import Envelope, Event, RecordedEvent
-from relayna.events.lineage import ChildFinished, ChildRegistered, RunEdgeRecorded, UsageRecorded
+from relayna.events.lineage import (
+    ChildFinished,
+    ChildRegistered,
+    DecisionRecorded,
+    RunEdgeRecorded,
+    UsageRecorded,
+)
 from relayna.events.loss import EventsLost
 from relayna.events.message import MessageInputRecorded, MessageOutputRecorded
 from relayna.events.opaque import Opaque
@@ -54,6 +60,7 @@ __all__ = [
     "DeadLetterReplayClaimed",
     "DeadLetterReplayed",
     "DEFAULT_REDACTION",
+    "DecisionRecorded",
     "DeliveryRepeated",
     "EVENT_TYPES",
     "Envelope",

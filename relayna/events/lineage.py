@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from relayna.ids import MessageId, TaskId
 
-__all__ = ["ChildFinished", "ChildRegistered", "RunEdgeRecorded", "UsageRecorded"]
+__all__ = ["ChildFinished", "ChildRegistered", "DecisionRecorded", "RunEdgeRecorded", "UsageRecorded"]
 
 
 class ChildRegistered(Struct, frozen=True, array_like=True, kw_only=True, gc=False):
@@ -63,3 +63,13 @@ class UsageRecorded(Struct, frozen=True, array_like=True, kw_only=True, gc=False
     tokens: int = 0
     label: str | None = None
     """On what, in the handler's own words."""
+
+
+class DecisionRecorded(Struct, frozen=True, array_like=True, kw_only=True, gc=False):
+    """Something that guards runs has decided about the envelope's attempt."""
+
+    action: str
+    """From the mildest to the worst: `allow`, `skip`, `warn`, `retry`, `redact`, `throttle`, `block`."""
+    rule: str | None = None
+    """Which rule decided, by its own name."""
+    reason: str | None = None

@@ -17,7 +17,13 @@ from relayna.events.aggregation import (
     AggregationRetryScheduled,
 )
 from relayna.events.dead_letter import DeadLetterRecorded, DeadLetterReplayClaimed, DeadLetterReplayed
-from relayna.events.lineage import ChildFinished, ChildRegistered, RunEdgeRecorded, UsageRecorded
+from relayna.events.lineage import (
+    ChildFinished,
+    ChildRegistered,
+    DecisionRecorded,
+    RunEdgeRecorded,
+    UsageRecorded,
+)
 from relayna.events.loss import EventsLost
 from relayna.events.message import MessageInputRecorded, MessageOutputRecorded
 from relayna.events.opaque import Opaque
@@ -78,6 +84,7 @@ Body: TypeAlias = (
     | OperatorActed
     | RunEdgeRecorded
     | UsageRecorded
+    | DecisionRecorded
     | MessageInputRecorded
     | MessageOutputRecorded
     | SpanEnded
@@ -115,6 +122,7 @@ EVENT_TYPES: Final[tuple[tuple[type[Struct], int], ...]] = (
     (OperatorActed, 1),
     (RunEdgeRecorded, 1),
     (UsageRecorded, 1),
+    (DecisionRecorded, 1),
     (MessageInputRecorded, 1),
     (MessageOutputRecorded, 1),
     (SpanEnded, 1),

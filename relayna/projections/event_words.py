@@ -22,6 +22,7 @@ from relayna.events import (
     DeadLetterRecorded,
     DeadLetterReplayClaimed,
     DeadLetterReplayed,
+    DecisionRecorded,
     DeliveryRepeated,
     EventsLost,
     MessageInputRecorded,
@@ -148,6 +149,10 @@ def _usage(body: Any) -> str:
     return f"used ${body.cost / 1_000_000:.4f} and {_count(body.tokens, 'token')}{_why(body.label)}"
 
 
+def _decision(body: Any) -> str:
+    return f"decided: {body.action}{_by(body.rule)}{_why(body.reason)}"
+
+
 def _input(body: Any) -> str:
     size = "" if body.payload_bytes is None else f", {_count(body.payload_bytes, 'byte')}"
     kept = "" if body.storage_key is None else ", stored"
@@ -237,5 +242,6 @@ _WORDS: Final[dict[type[Body], Callable[[Any], str]]] = {
     OperatorActed: _operator,
     RunEdgeRecorded: _run_edge,
     UsageRecorded: _usage,
+    DecisionRecorded: _decision,
     Opaque: _opaque,
 }

@@ -5,12 +5,19 @@ from __future__ import annotations
 import pytest
 from msgspec import Struct
 
-from relayna.events.lineage import ChildFinished, ChildRegistered, RunEdgeRecorded, UsageRecorded
+from relayna.events.lineage import (
+    ChildFinished,
+    ChildRegistered,
+    DecisionRecorded,
+    RunEdgeRecorded,
+    UsageRecorded,
+)
 
 STORED_ORDER: dict[type[Struct], str] = {
     ChildRegistered: "child_task_id message_id task_type variant group_key label",
     ChildFinished: "child_task_id status",
     RunEdgeRecorded: "kind target_run source_run wakes variant group_key label cost_attributed tokens_attributed metadata",
+    DecisionRecorded: "action rule reason",
     UsageRecorded: "cost tokens label",
 }
 

@@ -59,7 +59,7 @@ def test_every_field_of_free_text_is_looked_through(event_type: Any) -> None:
         "child_task_id", "dead_letter_id", "claim_id", "claimed_by", "replayed_by", "body_sha256", "action", "action_id",
         "target_id", "actor", "via", "kind", "variant", "group_key", "input_hash", "output_hash", "storage_key",
         "handler", "name", "type", "data_id", "span_id", "parent_span_id", "trace_id", "linked_to", "sources",
-        "asset_guid", "user_id",
+        "asset_guid", "user_id", "rule",
     }  # fmt: skip
     texts = {
         field.name
