@@ -50,6 +50,8 @@ class PlainRun(Struct, kw_only=True):
     parent: TaskId | None = None
     published: list[Instant] = field(default_factory=list)
     attempts: dict[str, _Attempt] = field(default_factory=dict)
+    lasts: dict[str, Instant] = field(default_factory=dict)
+    """When each attempt told its last event: the one that closes it, where there is one."""
     first: Instant | None = None
     """The time of its first event."""
 
@@ -106,8 +108,13 @@ def plain_runs(events: Iterable[RecordedEvent]) -> dict[TaskId, PlainRun]:
             run.published.append(at)
         elif isinstance(body, TaskMessageReceived | WorkflowMessageReceived):
             _begin(run, event, body)
-        elif envelope.attempt_id is not None and envelope.attempt_id in run.attempts:
-            _go_on(run.attempts[envelope.attempt_id], event)
+        elif envelope.attempt_id is not None and (
+            envelope.seq is not None or isinstance(body, CLOSING_TYPES)
+        ):
+            run.lasts[envelope.attempt_id] = max(run.lasts.get(envelope.attempt_id, at), at)
+    for run in runs.values():
+        for ref, attempt in run.attempts.items():
+            attempt.ended = max(attempt.began, run.lasts.get(ref, attempt.began))
     return runs
 
 
@@ -117,13 +124,6 @@ def _begin(run: PlainRun, event: RecordedEvent, body: TaskMessageReceived | Work
     task_type = body.task_type if isinstance(body, TaskMessageReceived) else None
     handler = stage or task_type or body.consumer_name or body.queue_name or "handler"
     run.attempts.setdefault(ref, _Attempt(began=at, ended=at, handler=handler, stage=stage))
-
-
-def _go_on(attempt: _Attempt, event: RecordedEvent) -> None:
-    """It lasts to the event that closes it; one that nothing closes, to the last that it told."""
-    at = event.envelope.timestamp
-    if at > attempt.ended and (event.envelope.seq is not None or isinstance(event.body, CLOSING_TYPES)):
-        attempt.ended = at
 
 
 def _spans(run: PlainRun) -> list[ToldSpan]:
