@@ -6,9 +6,10 @@ Owns where lines begin and what hangs on what. Says nothing in colours. Linear, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from relayna.projections.trace.profile import ProfileSummary
 
@@ -16,13 +17,20 @@ __all__ = ["LineageLine", "lineage_lines"]
 
 Mark: TypeAlias = Literal["", "above", "cycle"]
 
+_DEEPEST: Final = 12
+"""Levels that have guides; what is deeper stands below each other."""
+
 
 class LineageLine(Struct, frozen=True, kw_only=True):
     """A line."""
 
     data_id: str
+    depth: int = 0
+    """How many sources are above it."""
     guides: tuple[bool, ...] = ()
-    """From the outermost level inwards, whether more of that level follows; empty for one that has no source."""
+    """Of the outermost levels above, whether more of that level follows; at most 12 of them."""
+    ends: bool = False
+    """Whether nothing beside it follows."""
     mark: Mark = ""
     """`above`: it is drawn already. `cycle`: it is its own source, over those between."""
 
@@ -45,22 +53,27 @@ def lineage_lines(summary: ProfileSummary) -> Iterator[LineageLine]:
 
 
 def _drawn_from(start: str, made: dict[str, dict[str, None]], drawn: set[str]) -> Iterator[LineageLine]:
-    open_here: list[str] = []
-    stack: list[tuple[str, tuple[bool, ...]]] = [(start, ())]
+    way: list[str] = []
+    on_the_way: set[str] = set()
+    stack = [LineageLine(data_id=start)]
     while stack:
-        data_id, guides = stack.pop()
-        del open_here[len(guides) :]
-        if data_id in drawn:
-            yield LineageLine(
-                data_id=data_id, guides=guides, mark="cycle" if data_id in open_here else "above"
-            )
+        line = stack.pop()
+        on_the_way.difference_update(way[line.depth :])
+        del way[line.depth :]
+        if line.data_id in drawn:
+            yield replace(line, mark="cycle" if line.data_id in on_the_way else "above")
             continue
-        drawn.add(data_id)
-        open_here.append(data_id)
-        yield LineageLine(data_id=data_id, guides=guides)
-        below = list(made.get(data_id, ()))
+        drawn.add(line.data_id)
+        way.append(line.data_id)
+        on_the_way.add(line.data_id)
+        yield line
+        guides = (*line.guides, not line.ends) if line.depth else ()
+        below = list(made.get(line.data_id, ()))
         stack += [
-            (one, (*guides, number < len(below) - 1)) for number, one in reversed(list(enumerate(below)))
+            LineageLine(
+                data_id=one, depth=line.depth + 1, guides=guides[:_DEEPEST], ends=number == len(below) - 1
+            )
+            for number, one in reversed(list(enumerate(below)))
         ]
 
 

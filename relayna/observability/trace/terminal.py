@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from relayna.observability.terminal_page import Segment, TerminalPage, one_line
@@ -158,7 +158,7 @@ def _print_lineage(summary: ProfileSummary, page: TerminalPage, *, most: int | N
     if not lines:
         page.line(("nothing is recorded", "dim"))
     for line in lines[:most]:
-        page.line(*_node(line, path, known, page), first=(_guides(line.guides), "dim"), rest="  ")
+        page.line(*_node(line, path, known, page), first=(_guides(line), "dim"), rest="  ")
     _say_more(len(lines), most, "lineage", page)
 
 
@@ -174,11 +174,11 @@ def _node(line: LineageLine, path: set[str], known: set[str], page: TerminalPage
     ]
 
 
-def _guides(guides: Sequence[bool]) -> str:
-    if not guides:
+def _guides(line: LineageLine) -> str:
+    if not line.depth:
         return ""
-    outer = "".join("│  " if more else "   " for more in guides[:-1][:_DEEPEST])
-    return f"{outer}{'├─ ' if guides[-1] else '└─ '}"
+    outer = "".join("│  " if more else "   " for more in line.guides)
+    return f"{outer}{'└─ ' if line.ends else '├─ '}"
 
 
 def _say_more(count: int, most: int | None, view: str, page: TerminalPage) -> None:
