@@ -43,11 +43,14 @@ _OF_ROWS: Final = Parameter(
 
 
 def trace_endpoints(traces: OfCaller[TraceService], names: HttpNames) -> tuple[Endpoint, ...]:
-    """Everything about where time went; each by path and, for every id there is, by query."""
-    routes = _Routes(traces, names)
+    """Everything about where time went; each by query, for every id there is, and by path."""
+    return tuple(both for one in _table(_Routes(traces, names), names) for both in _both_ways(one))
+
+
+def _table(routes: _Routes, names: HttpNames) -> tuple[Endpoint, ...]:
     analysis = Endpoint(
-        path="/traces/sessions/analysis",
-        name="trace_analysis_by_query",
+        path="/traces/sessions/{}analysis",
+        name="trace_analysis",
         summary="Where a session's time went, who waited for whom, and the path that decided its end.",
         answer=routes.analysis,
         parameters=(_OF_SESSION,),
@@ -55,49 +58,38 @@ def trace_endpoints(traces: OfCaller[TraceService], names: HttpNames) -> tuple[E
         problems=(404, 422, 503),
     )
     rows = Endpoint(
-        path=f"/traces/sessions/{{{_ROWS}}}",
-        name="trace_rows_by_query",
+        path=f"/traces/sessions/{{}}{{{_ROWS}}}",
+        name="trace_rows",
         summary="A session's spans, assets or sources, one JSON object a line.",
         answer=routes.rows,
-        parameters=(_OF_ROWS, _OF_SESSION),
+        parameters=(_OF_SESSION, _OF_ROWS),
         returns={NDJSON: None},
         problems=(400, 404, 422, 503),
     )
     upload = Endpoint(
-        path=f"/traces/tasks/{{{_ROWS}}}",
-        name="trace_upload_by_query",
+        path=f"/traces/tasks/{{}}{{{_ROWS}}}",
+        name="trace_upload",
         summary="Record rows from outside as facts of a task, one JSON object a line.",
         answer=routes.upload,
         method="POST",
         scope="record",
-        parameters=(_OF_ROWS, task_id_parameter(names.parameter, "query")),
+        parameters=(task_id_parameter(names.parameter, "query"), _OF_ROWS),
         takes_lines=NDJSON,
         returns={JSON: Uploaded},
         problems=(400, 415, 422, 503),
     )
-    return (
-        analysis,
-        replace(
-            analysis,
-            path=f"/traces/sessions/{{{_SESSION}:path}}/analysis",
-            name="trace_analysis",
-            parameters=(replace(_OF_SESSION, of="path"),),
-        ),
-        rows,
-        replace(
-            rows,
-            path=f"/traces/sessions/{{{_SESSION}:path}}/{{{_ROWS}}}",
-            name="trace_rows",
-            parameters=(replace(_OF_SESSION, of="path"), _OF_ROWS),
-        ),
-        upload,
-        replace(
-            upload,
-            path=f"/traces/tasks/{{{names.parameter}:path}}/{{{_ROWS}}}",
-            name="trace_upload",
-            parameters=(task_id_parameter(names.parameter, "path"), _OF_ROWS),
-        ),
+    return analysis, rows, upload
+
+
+def _both_ways(endpoint: Endpoint) -> tuple[Endpoint, Endpoint]:
+    subject, *others = endpoint.parameters
+    by_query = replace(endpoint, path=endpoint.path.replace("{}", ""), name=f"{endpoint.name}_by_query")
+    by_path = replace(
+        endpoint,
+        path=endpoint.path.replace("{}", f"{{{subject.name}:path}}/"),
+        parameters=(replace(subject, of="path"), *others),
     )
+    return by_query, by_path
 
 
 class _Routes:
@@ -121,7 +113,7 @@ class _Routes:
         service, kind = self._traces(request.caller), request.http.path_params[_ROWS]
         task_id = asked_task_id(request, self._names.parameter)
         try:
-            uploaded = await service.upload(task_id, kind, pieces_of(request.http))
+            uploaded = await service.upload(task_id, kind, pieces_of(request.http), actor=request.caller.name)
         except UnknownRowType as error:
             raise _unknown(error) from None
         return make_response(self._names.encode(uploaded), media_type=JSON)

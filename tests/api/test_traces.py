@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,14 +15,16 @@ import msgspec
 import pytest
 from api.serving import Serve, app_on
 from api.whole_service import guarded, token_entry, whole_app
+from consumer.bench import Bench
 from observability.kept_histories import keep
 from observability.trace.diamond import check_diamond, record_diamond
 
 from relayna.api.runtime import RelaynaRuntime
 from relayna.api.tokens import TokenAccess, new_token
+from relayna.consumer import TaskConsumer, TaskContext, TaskEnvelope
 from relayna.observability.trace.upload import MOST_LINE_BYTES
 from relayna.projections.trace.profile import ProfileSummary
-from relayna.streams import Log, MemoryLog
+from relayna.streams import Log, MemoryLog, Recorder
 from relayna.testing import history
 
 pytestmark = pytest.mark.anyio
@@ -92,6 +96,29 @@ async def test_what_was_downloaded_can_be_uploaded_and_is_analysed_alike(writer:
     assert msgspec.json.decode(after, type=ProfileSummary) == before
 
 
+async def test_spans_of_a_pool_of_threads_are_of_one_trace(serve: Serve, log: Log) -> None:
+    recorder = Recorder(log)
+
+    async def handle(task: TaskEnvelope, context: TaskContext) -> None:
+        def work(number: int) -> None:
+            with context.span(f"work {number}"):
+                context.mark("here")
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(work, range(40)))
+
+    async with Bench(sink=lambda _: recorder) as bench:
+        consumer = TaskConsumer(rabbitmq=bench.client, handler=handle)
+        session = "0a8c6f5e-9a0b-4c1d-8e2f-001122334455"
+        publish = partial(bench.client.publish_task, "photo", session_id=session)
+        await bench.work_off(consumer, publish=publish)
+        await recorder.durable()
+    rows = (await (await serve(app_on(log))).get("/traces/sessions/photo/spans")).content.splitlines()
+    spans = [json.loads(row) for row in rows]
+    assert len(spans) == len({span["context"]["span_id"] for span in spans}) == 81
+    assert {span["context"]["trace_id"] for span in spans} == {session.replace("-", "")}
+
+
 async def test_a_task_that_records_nothing_is_analysed_by_its_attempts(serve: Serve, log: Log) -> None:
     parent = history("order-7", tick=1).published().attempt()
     await keep(log, parent.spawns("child").attempt().acked().events)
@@ -152,6 +179,19 @@ async def test_bad_lines_are_told_and_left_out(writer: httpx2.AsyncClient) -> No
     told = (await writer.post("/traces/tasks/order-7/spans", content=body, headers=NDJSON)).json()
     assert (told["accepted"], told["bad"], told["stopped"]) == (2, 3, None)
     assert [problem["line"] for problem in told["problems"]] == [2, 4, 5]
+
+
+async def test_who_sent_it_is_told_in_the_stream(writer: httpx2.AsyncClient) -> None:
+    await writer.post("/traces/tasks/order-7/spans", content=span_line(), headers=NDJSON)
+    events = (await writer.get("/executions/order-7/history")).json()["events"]
+    assert [event["event_type"] for event in events] == ["SpanEnded", "OperatorActed"]
+    told = events[1]
+    assert (told["action"], told["target_id"], told["actor"], told["outcome"]) == (
+        "upload",
+        "spans",
+        "tester",
+        "done",
+    )
 
 
 async def test_too_many_bad_lines_in_a_row_stop_it(writer: httpx2.AsyncClient) -> None:

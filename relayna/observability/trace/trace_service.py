@@ -104,14 +104,18 @@ class TraceService:
                 return _session_trace(task_id, history)
             return await anyio.to_thread.run_sync(_session_trace, task_id, history)
 
-    async def upload(self, task_id: str, row_type: str, body: AsyncIterable[bytes]) -> Uploaded:
-        """Record the lines of the body as facts of the task, which need not be known yet.
+    async def upload(
+        self, task_id: str, row_type: str, body: AsyncIterable[bytes], *, actor: str | None = None
+    ) -> Uploaded:
+        """Record the lines of the body as facts of the task, which need not be known yet, and who sent them.
 
         Raises `UnknownRowType`, `InvalidQuery` for what is no id of a task, and `StoreError`.
         """
         kind = checked_row_type(row_type)
         address = TaskAddress(checked_task_id(task_id), self._tenant)
-        return await upload_rows(self._log, address, kind, body, clock=self._clock, redact=self._redact)
+        return await upload_rows(
+            self._log, address, kind, body, clock=self._clock, redact=self._redact, actor=actor
+        )
 
 
 def relatives_of(reading: StreamReading) -> set[TaskId]:

@@ -12,8 +12,9 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from relayna.clock import Clock
-from relayna.events import Redact, encode_event, encode_frame
-from relayna.ids import TaskId
+from relayna.events import Envelope, Event, OperatorActed, Redact, encode_event, encode_frame
+from relayna.ids import TaskId, operator_event_id
+from relayna.mint import RandomMint
 from relayna.observability.trace.rows import BadRow, RowType, event_of_row
 from relayna.streams import Append, Log, NotAppended, TaskAddress
 
@@ -59,8 +60,12 @@ async def upload_rows(
     *,
     clock: Clock,
     redact: Redact | None,
+    actor: str | None = None,
 ) -> Uploaded:
-    """Record each line of the body, as far as it goes. Raises `StoreError`; what was recorded by then stays."""
+    """Record each line of the body, as far as it goes, and that `actor` sent them.
+
+    Raises `StoreError`; what was recorded by then stays.
+    """
     upload = _Upload(log, address, kind, clock, redact)
     async for line in _lines(body):
         if line is None:
@@ -69,7 +74,7 @@ async def upload_rows(
         await upload.take(line)
         if upload.stopped is not None:
             break
-    await upload.store()
+    await upload.end(actor)
     return upload.told()
 
 
@@ -122,6 +127,12 @@ class _Upload:
         if isinstance(result, NotAppended):
             raise result.error
 
+    async def end(self, actor: str | None) -> None:
+        """Store the rest, and who sent it; nothing of an upload that told nothing."""
+        if self._accepted:
+            self._batch.append(encode_event(self._audit(actor), self._redact))
+        await self.store()
+
     def told(self) -> Uploaded:
         """What became of it."""
         return Uploaded(
@@ -132,6 +143,24 @@ class _Upload:
             problems=self._problems,
             stopped=self.stopped,
         )
+
+    def _audit(self, actor: str | None) -> Event:
+        action_id = RandomMint().message_id()
+        envelope = Envelope(
+            event_id=operator_event_id(self._kind, "upload", action_id, "done"),
+            timestamp=self._clock.now(),
+            task_id=self._address.task_id,
+        )
+        done = OperatorActed(
+            action="upload",
+            action_id=action_id,
+            target_id=self._kind,
+            actor=actor,
+            via="http",
+            outcome="done",
+            problem=self.stopped,
+        )
+        return Event(envelope=envelope, body=done)
 
     def _refuse(self, problem: str) -> None:
         self._bad += 1
