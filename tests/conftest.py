@@ -5,7 +5,7 @@ of the reliability tests, which is printed at the end wherever they ran.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import hypothesis
@@ -77,6 +77,14 @@ def rabbitmq() -> Iterator[RabbitMQ]:
 def reliability(request: pytest.FixtureRequest) -> ReliabilityReport:
     """Where a reliability test enters what it found."""
     return request.config.stash.setdefault(_REPORT, ReliabilityReport())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What a test has logged is told to another process, in UTF-8; tests of odd texts log what that cannot hold."""
+    report = yield
+    report.sections = [(name, text.encode(errors="replace").decode()) for name, text in report.sections]
+    return report
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
