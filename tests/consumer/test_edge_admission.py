@@ -50,7 +50,7 @@ def test_a_second_birth_is_refused_and_the_same_one_again_is_none(
     assert edges.admits(edge("spawn", "P"))
     assert edges.admits(second) is not bool(reasons)
     assert counted.reasons == reasons
-    assert ("Run R was born by spawn of P" in caplog.text) is bool(reasons)
+    assert ("Run R was born by spawn from P; its birth by" in caplog.text) is bool(reasons)
     assert edges.admits(edge("spawn", "P"))
 
 
