@@ -25,6 +25,7 @@ from relayna.observability.read_models import (
     StatisticsService,
     read_models_beside,
 )
+from relayna.observability.run_records.retention import RunRetention
 from relayna.observability.task_histories import TaskHistories
 from relayna.signals import Counters
 from relayna.streams import Log, MemoryLog
@@ -60,6 +61,7 @@ class ProcessParts(Struct, frozen=True, kw_only=True):
     topology: Topology | None
     retention_seconds: int
     open_retention_seconds: int
+    run_retention: RunRetention
     clock: Clock
     admission: Admission
     reports: GraphReports
@@ -98,6 +100,7 @@ def make_indexer(parts: ProcessParts, lists: ListParts, counters: Counters) -> I
         log=parts.log,
         read_models=lists.read_models,
         topology=parts.topology,
+        run_retention=parts.run_retention,
         counters=counters,
         clock=parts.clock,
     )
