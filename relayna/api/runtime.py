@@ -51,6 +51,7 @@ from relayna.observability.graph_service import ExecutionGraphService
 from relayna.observability.live import LiveHub
 from relayna.observability.metrics import GraphReports, PrometheusMeasures
 from relayna.observability.read_models import Indexer
+from relayna.observability.run_records.retention import RunRetention
 from relayna.observability.stores import DEFAULT_HISTORY_MAXLEN, ObservationStore, StatusStore
 from relayna.signals import Counters
 from relayna.streams import DEFAULT_TENANT, Log, checked_tenant
@@ -68,7 +69,8 @@ class RelaynaRuntime:
 
     `tenant` is whose tasks callers see that have none of their own. With `topology`, graphs say its kind
     whatever the records say. `measures` are served on `/metrics`; `dead_letters` makes who keeps them, by
-    default one without a broker, which can replay none. Times are in seconds.
+    default one without a broker, which can replay none. `run_retention` says how long runs and the edges between
+    them are kept. Times are in seconds.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class RelaynaRuntime:
         open_retention_seconds: int = DEFAULT_OPEN_RETENTION_SECONDS,
         observation_ttl_seconds: int = DEFAULT_RETENTION_SECONDS,
         observation_history_maxlen: int = DEFAULT_HISTORY_MAXLEN,
+        run_retention: RunRetention | None = None,
         measures: PrometheusMeasures | None = None,
         dead_letters: KeeperMaker | None = None,
         clock: Clock | None = None,
@@ -89,12 +92,11 @@ class RelaynaRuntime:
         self.log = log
         self.tenant = checked_tenant(tenant)
         self.measures = measures or PrometheusMeasures(clock=clock)
-        clock = clock or SystemClock()
-        self._admission = Admission()
+        clock, self._admission = clock or SystemClock(), Admission()
         parts = ProcessParts(
-            log=log, topology=topology, retention_seconds=retention_seconds,
-            open_retention_seconds=open_retention_seconds, clock=clock, admission=self._admission,
-            reports=GraphReports(self.measures), lists=make_list_parts(log, clock),
+            log=log, topology=topology, retention_seconds=retention_seconds, clock=clock,
+            open_retention_seconds=open_retention_seconds, run_retention=run_retention or RunRetention(),
+            admission=self._admission, reports=GraphReports(self.measures), lists=make_list_parts(log, clock, self.measures),
             keeper=dead_letters or partial(_keeper_without_broker, counters=self.measures),
         )  # fmt: skip
         self._services = by_tenant(partial(make_services, parts), default=self.tenant)

@@ -16,6 +16,7 @@ from relayna.observability.admission import Admission
 from relayna.observability.dead_letter_replayer import DeadLetterKeeper
 from relayna.observability.dead_letter_store import DLQStore
 from relayna.observability.graph_service import ExecutionGraphService
+from relayna.observability.lineage_gathering import Recorded
 from relayna.observability.lineage_service import LineageService
 from relayna.observability.metrics import GraphReports
 from relayna.observability.read_models import (
@@ -24,13 +25,17 @@ from relayna.observability.read_models import (
     ReadModelProgress,
     StatisticsService,
     read_models_beside,
+    run_records_beside,
 )
+from relayna.observability.run_records.known_runs import KnownRuns
+from relayna.observability.run_records.retention import RunRetention
 from relayna.observability.task_histories import TaskHistories
 from relayna.observability.trace.trace_service import TraceService
 from relayna.signals import Counters
 from relayna.streams import Log, MemoryLog
 from relayna.streams.read_models import ReadModels
 from relayna.streams.redis import RedisLog
+from relayna.streams.run_records import RunRecords
 from relayna.topologies import Topology
 
 __all__ = [
@@ -48,10 +53,12 @@ KeeperMaker: TypeAlias = Callable[[DLQStore], DeadLetterKeeper]
 
 
 class ListParts(Struct, frozen=True):
-    """What lists and statistics are read from, and how far behind it is."""
+    """What lists, statistics and lineage are read from, and how far behind it is."""
 
     read_models: ReadModels
     progress: ReadModelProgress
+    run_records: RunRecords | None
+    counters: Counters
 
 
 class ProcessParts(Struct, frozen=True, kw_only=True):
@@ -61,6 +68,7 @@ class ProcessParts(Struct, frozen=True, kw_only=True):
     topology: Topology | None
     retention_seconds: int
     open_retention_seconds: int
+    run_retention: RunRetention
     clock: Clock
     admission: Admission
     reports: GraphReports
@@ -86,12 +94,14 @@ class TenantServices(Struct, frozen=True, kw_only=True):
     statistics: StatisticsService | None
 
 
-def make_list_parts(log: Log, clock: Clock) -> ListParts | None:
+def make_list_parts(log: Log, clock: Clock, counters: Counters) -> ListParts | None:
     """None for a log beside which there are no read models. Connects to nothing."""
     if not isinstance(log, MemoryLog | RedisLog):
         return None
     read_models = read_models_beside(log, clock=clock)
-    return ListParts(read_models, ReadModelProgress(log=log, read_models=read_models, clock=clock))
+    progress = ReadModelProgress(log=log, read_models=read_models, clock=clock)
+    run_records = run_records_beside(log, read_models, counters=counters)
+    return ListParts(read_models, progress, run_records, counters)
 
 
 def make_indexer(parts: ProcessParts, lists: ListParts, counters: Counters) -> Indexer:
@@ -100,6 +110,7 @@ def make_indexer(parts: ProcessParts, lists: ListParts, counters: Counters) -> I
         log=parts.log,
         read_models=lists.read_models,
         topology=parts.topology,
+        run_retention=parts.run_retention,
         counters=counters,
         clock=parts.clock,
     )
@@ -146,6 +157,10 @@ def make_services(parts: ProcessParts, tenant: Tenant) -> TenantServices:
 
 
 def _make_lineage(parts: ProcessParts, tenant: Tenant) -> LineageService:
+    recorded = None
+    if parts.lists is not None and parts.lists.run_records is not None:
+        known = KnownRuns(parts.lists.run_records, tenant=tenant, counters=parts.lists.counters)
+        recorded = Recorded(known, parts.lists.progress)
     return LineageService(
         log=parts.log,
         topology=parts.topology,
@@ -153,6 +168,7 @@ def _make_lineage(parts: ProcessParts, tenant: Tenant) -> LineageService:
         retention_seconds=parts.retention_seconds,
         clock=parts.clock,
         admission=parts.admission,
+        recorded=recorded,
     )
 
 

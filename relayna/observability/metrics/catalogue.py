@@ -259,6 +259,10 @@ _READERS: Final = (
         "relayna_read_model_leases_lost_total",
         "Shards that another indexer took over while this one was at work.",
     ),
+    _counter(
+        "relayna_run_records_unreadable_total",
+        "Records of runs that another version wrote, and that were passed over.",
+    ),
     _gauge("relayna_store_up", "Whether the store answers: 1 or 0, as last seen.", joined="least"),
     _gauge("relayna_clock_skew_seconds", "How far the store's clock is ahead of ours."),
     _counter(
