@@ -258,6 +258,23 @@ _READERS: Final = (
     ),
 )
 
+_LINEAGE: Final = (
+    _counter(
+        "relayna_lineage_emission_failures_total",
+        "Facts about what led to what that could not be told, or not be read back, by why.",
+        labels=("reason",),
+        begins=(("store",), ("unreadable",), ("failed",)),
+    ),
+    _gauge(
+        "relayna_lineage_runs_without_birth",
+        "Runs that began within the window that is watched, and that no recorded edge led to.",
+    ),
+    _gauge(
+        "relayna_lineage_edge_failures_sustained",
+        "Whether edges went on failing, window after window: 1 or 0.",
+    ),
+)
+
 _OWN: Final = (
     _counter(
         "relayna_measures_refused_total",
@@ -273,6 +290,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     *_fact_consumers("statuses", "statuses"),
     *_fact_consumers("dead_letters", "dead letters"),
     *_READERS,
+    *_LINEAGE,
     *_OWN,
 )
 """In the order in which they are served; `relayna_build_info` comes before them."""
