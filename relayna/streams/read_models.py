@@ -19,6 +19,7 @@ from relayna.ids import StreamId, Tenant
 from relayna.instants import Instant
 from relayna.streams.keys import TaskAddress
 from relayna.streams.log import START
+from relayna.streams.run_records import StoredRun
 
 __all__ = [
     "FEED_KEPT_SECONDS",
@@ -81,6 +82,11 @@ class Row(Struct, frozen=True, kw_only=True):
     """When it is to be swept away, unless it was written anew by then; whoever folds does that (`expired`).
 
     Should nobody, it is gone a day after the last row of its tenant and shard was to be.
+    """
+    run: StoredRun | None = None
+    """The task's run record, written with the row and read from `RunRecords` alone: rows come back without it.
+
+    A row written without one leaves the record as it is, and so does whatever becomes of the row.
     """
 
 
