@@ -1,0 +1,99 @@
+"""Brings archived runs back into a store. Adds what is not there; takes nothing away. Reads no files.
+
+Owns what counts as being there already: a record of the run that is as new, or newer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from relayna.clock import Clock, SystemClock
+from relayna.ids import Tenant
+from relayna.instants import Instant
+from relayna.observability.archive import UnreadableArchive
+from relayna.observability.run_archive.lines import archived_run, is_head
+from relayna.streams.run_records import RunRecords, StoredRun, week_of
+
+__all__ = ["RunImportReport", "RunImporter"]
+
+_RUNS_AT_ONCE: Final = 500
+_PROBLEMS_TOLD: Final = 20
+
+
+class RunImportReport(Struct, kw_only=True):
+    """What was done so far."""
+
+    runs: int = 0
+    """Records that were brought back."""
+    known: int = 0
+    """Records that were there already."""
+    unreadable: int = 0
+    """Lines, and ends of files, that could not be imported."""
+    problems: list[str] = field(default_factory=list)
+    """What is wrong with the first of them, each with its place."""
+
+    def failed(self, problem: str) -> None:
+        """One more could not be imported."""
+        self.unreadable += 1
+        if len(self.problems) < _PROBLEMS_TOLD:
+            self.problems.append(problem)
+
+
+class RunImporter:
+    """Takes lines in, one file after the other. The log that the records lie beside must be open."""
+
+    def __init__(self, records: RunRecords, *, retention_seconds: int, clock: Clock | None = None) -> None:
+        """Records that are brought back are kept for `retention_seconds` from now on."""
+        self._records = records
+        self._kept_micros = retention_seconds * 1_000_000
+        self._clock = clock or SystemClock()
+        self._waiting: list[StoredRun] = []
+        self.report = RunImportReport()
+
+    async def take(self, lines: Iterable[bytes], *, source: str) -> None:
+        """Import what these lines hold; those that are damaged are told in the report. Raises `StoreError`."""
+        try:
+            for number, line in enumerate(lines, 1):
+                await self._take_line(line, f"{source}:{number}")
+        except UnreadableArchive as error:  # a damaged file: what came before is good
+            self.report.failed(f"{source}: {error.problem}")
+        await self._finish()
+
+    async def _take_line(self, line: bytes, place: str) -> None:
+        try:
+            if not line.strip() or is_head(line):
+                return
+            self._waiting.append(archived_run(line))
+        except UnreadableArchive as error:
+            self.report.failed(f"{place}: {error.problem}")
+        if len(self._waiting) >= _RUNS_AT_ONCE:
+            await self._finish()
+
+    async def _finish(self) -> None:
+        runs, self._waiting = self._waiting, []
+        absent: list[StoredRun] = []
+        there: dict[object, Instant] = {}
+        looked_at: set[tuple[Tenant, str]] = set()
+        for run in runs:
+            session = run.address.tenant, run.session_id
+            if session not in looked_at:
+                looked_at.add(session)
+                there |= {_key(one): one.expires_at for one in await self._records.of_session(*session)}
+            if there.get(_key(run), run.expires_at - 1) < run.expires_at:
+                there[_key(run)] = run.expires_at
+                absent.append(run)
+        self.report.known += len(runs) - len(absent)
+        kept_until = Instant(self._clock.now() + self._kept_micros)
+        if absent:
+            await self._records.restore(
+                [replace(run, expires_at=max(run.expires_at, kept_until)) for run in absent]
+            )
+        self.report.runs += len(absent)
+
+
+def _key(run: StoredRun) -> tuple[object, ...]:
+    return run.address, run.session_id, week_of(run.began)
