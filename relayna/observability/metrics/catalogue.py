@@ -161,9 +161,9 @@ _WORKERS: Final = (
     _counter("relayna_spans_failed_total", "Spans whose tracer raised."),
     _counter(
         "relayna_lineage_emission_failures_total",
-        "Edges between runs that were not recorded.",
+        "Edges between runs that were not recorded, or could not be read where they are watched.",
         labels=("reason",),
-        begins=(("second_birth",), ("invalid",), ("no_sink",)),
+        begins=(("second_birth",), ("invalid",), ("no_sink",), ("store",), ("unreadable",), ("failed",)),
     ),
     _counter(
         "relayna_suspended_reads_failed_total",
@@ -269,12 +269,6 @@ _READERS: Final = (
 )
 
 _LINEAGE: Final = (
-    _counter(
-        "relayna_lineage_emission_failures_total",
-        "Facts about what led to what that could not be told, or not be read back, by why.",
-        labels=("reason",),
-        begins=(("store",), ("unreadable",), ("failed",)),
-    ),
     _gauge(
         "relayna_lineage_runs_without_birth",
         "Runs that began within the window that is watched, and that no recorded edge led to.",
