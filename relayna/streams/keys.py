@@ -8,6 +8,9 @@
     PREFIX:{SHARD}:TENANT:rows          what is kept of each task; expires with the last of them
     PREFIX:{SHARD}:TENANT:index         what tasks are found by; likewise
     PREFIX:{SHARD}:TENANT:counts:DAY    the counts of a day since 1970-01-01; likewise
+    PREFIX:{SHARD}:TENANT:runs          which weeks have run records, and what many of them say; expires with the last
+    PREFIX:{SHARD}:TENANT:runs:WEEK:N   records of runs that began in a week since 1970-01-01, and of the sessions
+                                        that fall to this Nth part of them; expires with the last of them
     PREFIX:shards                       how many shards this prefix is laid out over; permanent
 
 Braces are literal and stand round the shard only, so everything of a shard lives in one Cluster slot
@@ -125,6 +128,14 @@ class KeyGrammar(Struct, frozen=True):
     def counts(self, shard: int, tenant: Tenant, day: int) -> str:
         """A tenant's counts of a day."""
         return f"{self.prefix}:{{{shard}}}:{tenant}:counts:{day}"
+
+    def runs(self, shard: int, tenant: Tenant) -> str:
+        """Which weeks have run records of a tenant."""
+        return f"{self.prefix}:{{{shard}}}:{tenant}:runs"
+
+    def runs_of(self, shard: int, tenant: Tenant, week: int, part: int) -> str:
+        """One part of a week's run records."""
+        return f"{self.prefix}:{{{shard}}}:{tenant}:runs:{week}:{part}"
 
     def tenant_of_index(self, key: str) -> Tenant | None:
         """Whose index this key is; nothing for any other key."""

@@ -14,12 +14,14 @@ from typing import Final
 
 import anyio.lowlevel
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from relayna.clock import Clock, SystemClock
 from relayna.ids import StreamId, TaskId, Tenant, stream_position
 from relayna.instants import Instant
 from relayna.streams.keys import TaskAddress
 from relayna.streams.memory import MemoryLog
+from relayna.streams.memory_run_records import MemoryRunRecords
 from relayna.streams.read_model_changes import RowChange, Tally, changes_by_tenant, wanted_rows
 from relayna.streams.read_model_index import MemberRange, entry_in, range_of, sweep_range
 from relayna.streams.read_models import (
@@ -50,6 +52,8 @@ class MemoryReadModels:
         self._feed_kept_seconds = feed_kept_seconds
         self._shards = [_Shard() for _ in range(log.keys.shard_count)]
         self._fences = itertools.count()
+        self.run_records = MemoryRunRecords(clock=self._clock)
+        """The run records that rows are written with."""
 
     async def acquire(self, shards: Sequence[int], owner: str, *, seconds: float) -> list[Lease]:
         """Take or renew those that nobody else holds."""
@@ -97,7 +101,10 @@ class MemoryReadModels:
         if not self._is_ours(lease):
             return "lease_lost"
         shard = self._shards[lease.shard]
-        shard.write(RowChange(address, shard.row(address), row) for address, row in wanted.items())
+        shard.write(
+            RowChange(address, shard.row(address), _without_run(row)) for address, row in wanted.items()
+        )
+        self.run_records.keep(row.run for row in wanted.values() if row is not None and row.run is not None)
         if checkpoint is not None:
             shard.checkpoint = checkpoint
             self._forget(lease.shard, checkpoint.position)
@@ -158,6 +165,10 @@ class MemoryReadModels:
         youngest = self._clock.now() // 1000 - round(self._feed_kept_seconds * 1000)
         folded = StreamId(f"{youngest}-0") if stream_position(position)[0] > youngest else position
         self._log.trim_feed(shard, before=folded)
+
+
+def _without_run(row: Row | None) -> Row | None:
+    return row if row is None or row.run is None else replace(row, run=None)
 
 
 class _TenantRows(Struct):

@@ -91,7 +91,8 @@ def wanted_rows(
 ) -> dict[TaskAddress, Row | None]:
     """What each task named shall have: its last row, or none where it is only removed.
 
-    Raises `InvalidQuery` for a task of another shard, and for a count beyond `LARGEST_COUNT`.
+    Raises `InvalidQuery` for a task of another shard, for a run record of another task, and for a count beyond
+    `LARGEST_COUNT`.
     """
     wanted: dict[TaskAddress, Row | None] = dict.fromkeys(removed)
     wanted.update((row.address, row) for row in rows)
@@ -100,6 +101,10 @@ def wanted_rows(
             problem = (
                 f"task {address.task_id!r} is in shard {keys.shard_of(address)}, the lease is shard {shard}'s"
             )
+            raise InvalidQuery("rows", problem)
+    for row in rows:
+        if row.run is not None and row.run.address != row.address:
+            problem = f"task {row.address.task_id!r} has the run record of {row.run.address.task_id!r}"
             raise InvalidQuery("rows", problem)
     for address, count in _counts(rows):
         if abs(count) > LARGEST_COUNT:

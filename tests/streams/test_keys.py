@@ -31,6 +31,7 @@ def keys_of(shard: int, tenant: Tenant) -> list[str]:
     return [
         GRAMMAR.feed(shard), GRAMMAR.sealing(shard), GRAMMAR.lease(shard), GRAMMAR.models(shard),
         GRAMMAR.rows(shard, tenant), GRAMMAR.index(shard, tenant), GRAMMAR.counts(shard, tenant, 20_454),
+        GRAMMAR.runs(shard, tenant), GRAMMAR.runs_of(shard, tenant, 2_922, 7),
     ]  # fmt: skip
 
 
@@ -93,20 +94,21 @@ def test_the_keys_are_spelled_as_documented() -> None:
     assert keys_of(7, DEFAULT_TENANT) == [
         "relayna:{7}:feed", "relayna:{7}:sealing", "relayna:{7}:lease", "relayna:{7}:models",
         "relayna:{7}:default:rows", "relayna:{7}:default:index", "relayna:{7}:default:counts:20454",
+        "relayna:{7}:default:runs", "relayna:{7}:default:runs:2922:7",
     ]  # fmt: skip
 
 
 # Tenants that are called as parts of keys are.
 AWKWARD_TENANTS = [
     Tenant(name)
-    for name in ("a", "events", "feed", "index", "lease", "models", "rows", "shards", "counts", "7")
+    for name in ("a", "events", "feed", "index", "lease", "models", "rows", "shards", "counts", "runs", "7")
 ]
 
 
 def test_no_two_keys_of_a_shard_are_the_same_and_none_is_taken_for_a_stream() -> None:
     keys = [key for tenant in AWKWARD_TENANTS for key in keys_of(7, tenant)[4:]] + keys_of(7, Tenant("a"))[:4]
 
-    assert len(set(keys)) == len(keys) == 34
+    assert len(set(keys)) == len(keys) == 59
     assert {GRAMMAR.address_in(key) for key in keys} == {None}
     assert {GRAMMAR.tenant_in(key) for key in keys} == {None}
     assert not [key for key in keys if key.endswith((":events", ":shards"))]
@@ -116,7 +118,7 @@ def test_no_two_keys_of_a_shard_are_the_same_and_none_is_taken_for_a_stream() ->
 def test_an_index_says_whose_it_is_and_nothing_else_is_one(tenant: Tenant) -> None:
     keys = [*keys_of(7, tenant), GRAMMAR.events(TaskAddress(TaskId("index"), tenant)), "other:{7}:a:index"]
 
-    assert [GRAMMAR.tenant_of_index(key) for key in keys if key != GRAMMAR.index(7, tenant)] == [None] * 8
+    assert [GRAMMAR.tenant_of_index(key) for key in keys if key != GRAMMAR.index(7, tenant)] == [None] * 10
     assert GRAMMAR.tenant_of_index(GRAMMAR.index(7, tenant)) == tenant
 
 

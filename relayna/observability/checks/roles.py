@@ -39,14 +39,17 @@ _READS: Final = (
     *_OWN_READS, "TIME", "XREAD STREAMS {stream} 0", "XLEN {stream}", "EVAL s 1 {stream}", "EVALSHA s 1 {stream}",
     "XRANGE {foreign} - +", "XINFO STREAM {foreign}", "XREAD STREAMS {foreign} 0", "EVALSHA s 1 {foreign}",
     "XRANGE {feed} - +", "HGET {models} f", "HGETALL {models}", "HKEYS {models}", "HMGET {rows} f",
-    "ZRANGE {index} 0 1", "HGETALL {counts}",
+    "ZRANGE {index} 0 1", "HGETALL {counts}", "HGETALL {runs}", "HGETALL {runs_of}", "HGET {runs_of} f",
+    "HKEYS {runs_of}",
 )  # fmt: skip
 _READ_MODELS: Final = (
     "EVALSHA s 1 {lease}", "GET {lease}", "SET {lease} x", "DEL {lease}",
     "EVALSHA s 6 {lease} {models} {rows} {index} {counts} {feed}", "HSET {models} f x", "HDEL {models} f",
     "HINCRBY {models} f 1", "HSET {rows} f x", "HDEL {rows} f", "ZADD {index} 0 x", "ZREM {index} x",
     "HINCRBY {counts} f 1", "HDEL {counts} f", "EXISTS {counts}", "PEXPIREAT {rows} 1", "PEXPIRETIME {rows}",
-    "UNLINK {rows}", "XTRIM {feed} MINID 1",
+    "UNLINK {rows}", "XTRIM {feed} MINID 1", "EVALSHA s 4 {lease} {models} {runs} {runs_of}", "HSET {runs} f x",
+    "HDEL {runs} f", "HSET {runs_of} f x", "HDEL {runs_of} f", "PEXPIREAT {runs_of} 1", "PEXPIRETIME {runs_of}",
+    "UNLINK {runs_of}",
 )  # fmt: skip
 _OPERATING: Final = (
     "SCAN 0", "SET {shards} 1", "EXISTS {stream}", "EXISTS {feed}", "COPY {stream} {sealing}", "RENAME {sealing} {stream}",
@@ -84,6 +87,8 @@ def probes(keys: KeyGrammar, tenant: Tenant) -> dict[str, tuple[str, ...]]:
         "rows": keys.rows(shard, tenant),
         "index": keys.index(shard, tenant),
         "counts": keys.counts(shard, tenant, 0),
+        "runs": keys.runs(shard, tenant),
+        "runs_of": keys.runs_of(shard, tenant, 0, 0),
         "elsewhere": "relayna-check-elsewhere",
     }
     every = dict.fromkeys(

@@ -26,12 +26,12 @@ from relayna.observability.read_models.questions import (
     ListedLetter,
 )
 from relayna.observability.read_models.reindexing import Reindexing, ReindexProgress
-from relayna.observability.read_models.sources import read_models_beside
+from relayna.observability.read_models.sources import read_models_beside, run_records_beside
 
 __all__ = [
     # keeping them up
     "Indexer", "IndexerState", "LeaseTerms", "ReindexProgress", "Reindexing",
-    "read_models_beside",
+    "read_models_beside", "run_records_beside",
     # asking
     "AsOf", "ExecutionLists", "ExecutionPage", "ExecutionsWanted", "FailurePage", "FailuresWanted", "LetterPage",
     "LettersWanted", "ListedFailure", "ListedLetter", "ReadModelProgress",

@@ -11,6 +11,7 @@ from typing import Protocol
 from relayna.clock import Clock
 from relayna.errors import InvalidSetting
 from relayna.ids import StreamId, stream_id_before, stream_position
+from relayna.signals import Counters
 from relayna.streams import Log, MemoryLog, TaskAddress
 from relayna.streams.log import START, FeedReference
 from relayna.streams.memory_read_models import MemoryReadModels
@@ -18,9 +19,18 @@ from relayna.streams.read_models import ReadModels
 from relayna.streams.redis import RedisLog
 from relayna.streams.redis.feeds import read_feeds
 from relayna.streams.redis.read_models import RedisReadModels
+from relayna.streams.redis.run_records import RedisRunRecords
 from relayna.streams.redis.scanning import stream_addresses
+from relayna.streams.run_records import RunRecords
 
-__all__ = ["LogSource", "MemorySource", "RedisLogSource", "read_models_beside", "source_of"]
+__all__ = [
+    "LogSource",
+    "MemorySource",
+    "RedisLogSource",
+    "read_models_beside",
+    "run_records_beside",
+    "source_of",
+]
 
 
 class LogSource(Protocol):
@@ -97,6 +107,19 @@ def read_models_beside(log: Log, *, clock: Clock | None = None) -> ReadModels:
         case _:
             problem = f"there are no read models beside a {type(log).__name__}; pass some"
             raise InvalidSetting("log", "argument", problem)
+
+
+def run_records_beside(
+    log: Log, read_models: ReadModels, *, counters: Counters | None = None
+) -> RunRecords | None:
+    """The run records that rows of these read models are written with; None where there are none."""
+    match log, read_models:
+        case RedisLog(), _:
+            return RedisRunRecords(log, counters=counters)
+        case _, MemoryReadModels():
+            return read_models.run_records
+        case _:
+            return None
 
 
 def _just_before(position: StreamId) -> StreamId:

@@ -14,7 +14,7 @@ from relayna.errors import StoreError, StoreRefused
 from relayna.ids import TaskId, Tenant
 from relayna.instants import Instant
 from relayna.streams.keys import TaskAddress
-from relayna.streams.read_model_changes import RowChange, changes_by_tenant, wanted_rows
+from relayna.streams.read_model_changes import RowChange, TenantChanges, changes_by_tenant, wanted_rows
 from relayna.streams.read_model_index import entry_in, sweep_range
 from relayna.streams.read_models import (
     FEED_KEPT_SECONDS,
@@ -30,9 +30,17 @@ from relayna.streams.redis.client import Reply
 from relayna.streams.redis.failures import Failed
 from relayna.streams.redis.log import RedisLog
 from relayna.streams.redis.read_models_paging import members_command, members_in, read_page
-from relayna.streams.redis.read_models_values import read_checkpoint, read_count, read_row, row_field
+from relayna.streams.redis.read_models_values import (
+    KeptRow,
+    read_checkpoint,
+    read_count,
+    read_kept_row,
+    row_field,
+)
 from relayna.streams.redis.read_models_writing import FencedCall, portions, written
 from relayna.streams.redis.requests import Request
+from relayna.streams.redis.run_records_reading import begun_changes
+from relayna.streams.redis.run_records_values import Placement
 from relayna.streams.redis.script import ScriptCall, load_script
 
 __all__ = ["RedisReadModels"]
@@ -84,7 +92,7 @@ class RedisReadModels:
         by_key = self._by_key(addresses)
         replies = await self._ask([Request((_rows_command(*told),), told[0]) for told in by_key.items()])
         found = _rows_in(replies, by_key)
-        return [found[address] for address in addresses]
+        return [None if (kept := found[address]) is None else kept.row for address in addresses]
 
     async def store(
         self,
@@ -161,15 +169,41 @@ class RedisReadModels:
     ) -> StoreResult:
         for _ in range(_TURNS):
             revision, before = await self._before(lease.shard, list(wanted))
-            changes = (RowChange(address, before[address], row) for address, row in wanted.items())
+            changes = (
+                RowChange(address, None if (kept := before[address]) is None else kept.row, row)
+                for address, row in wanted.items()
+            )
             call = FencedCall(self._keys, lease, revision=revision)
             for tenant, changed in changes_by_tenant(changes).items():
-                call.change(tenant, changed)
+                call.change(tenant, changed, await self._write_runs(call, tenant, changed, before))
             if checkpoint is not None:
                 call.checkpoint(checkpoint, feed_kept_ms=self._feed_kept_ms)
             if (result := await self._call(call)) is not None:
                 return result
         raise _overtaken(self._keys.models(lease.shard))
+
+    async def _write_runs(
+        self,
+        call: FencedCall,
+        tenant: Tenant,
+        changed: TenantChanges,
+        before: Mapping[TaskAddress, KeptRow | None],
+    ) -> Mapping[TaskId, Placement]:
+        """Have the run records of these rows written; says where they lie, those that stay as they are too."""
+        places = {
+            address.task_id: kept.place
+            for address, kept in before.items()
+            if address.tenant == tenant and kept is not None and kept.place is not None
+        }
+        runs = [row.run for row in changed.rows.values() if row is not None and row.run is not None]
+        if runs:
+            shard = self._keys.shard_of(runs[0].address)
+            changes = await begun_changes(self._log.store, self._keys, shard, tenant, runs)
+            for run in runs:
+                task_id = run.address.task_id
+                places[task_id] = changes.take(run, places.get(task_id))
+            call.runs(changes)
+        return places
 
     async def _call(self, call: FencedCall) -> StoreResult | None:
         """What became of it; none when it has to be decided anew."""
@@ -178,7 +212,7 @@ class RedisReadModels:
 
     async def _before(
         self, shard: int, addresses: Sequence[TaskAddress]
-    ) -> tuple[bytes, Mapping[TaskAddress, Row | None]]:
+    ) -> tuple[bytes, Mapping[TaskAddress, KeptRow | None]]:
         """The revision, and what these tasks' rows were at that moment."""
         by_key = self._by_key(addresses)
         models = self._keys.models(shard)
@@ -205,13 +239,13 @@ def _rows_command(key: str, addresses: Sequence[TaskAddress]) -> tuple[bytes | s
 
 def _rows_in(
     replies: Sequence[Reply], by_key: Mapping[str, Sequence[TaskAddress]]
-) -> dict[TaskAddress, Row | None]:
-    found: dict[TaskAddress, Row | None] = {}
+) -> dict[TaskAddress, KeptRow | None]:
+    found: dict[TaskAddress, KeptRow | None] = {}
     for (key, addresses), values in zip(by_key.items(), replies, strict=True):
         if not isinstance(values, list) or len(values) != len(addresses):
             raise StoreRefused(f"HMGET {key}", f"unexpected reply {values!r:.100}")
         for address, value in zip(addresses, values, strict=True):
-            found[address] = read_row(address, value, key=key) if isinstance(value, bytes) else None
+            found[address] = read_kept_row(address, value, key=key) if isinstance(value, bytes) else None
     return found
 
 

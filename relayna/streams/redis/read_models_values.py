@@ -19,12 +19,15 @@ from relayna.ids import StreamId, stream_position
 from relayna.instants import Instant
 from relayna.streams.keys import TaskAddress
 from relayna.streams.read_models import Checkpoint, CountKey, IndexTerm, Row
+from relayna.streams.redis.run_records_values import Placement
 
 __all__ = [
+    "KeptRow",
     "checkpoint_text",
     "count_field",
     "read_checkpoint",
     "read_count",
+    "read_kept_row",
     "read_row",
     "row_field",
     "row_value",
@@ -44,6 +47,15 @@ class _StoredRow(Struct, frozen=True, array_like=True):
     """By time: name, value and ref of each, one after the other. Bytes, because text may hold half characters."""
     counts: dict[int, dict[bytes, dict[bytes, int]]]
     """By day and group."""
+    place: Placement | None = None
+    """Where the task's run record lies."""
+
+
+class KeptRow(Struct, frozen=True):
+    """A row, and where the task's run record lies."""
+
+    row: Row
+    place: Placement | None
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -56,8 +68,8 @@ def row_field(task_id: str) -> bytes:
     return _bytes(task_id)
 
 
-def row_value(row: Row) -> bytes:
-    """The value of a task's field."""
+def row_value(row: Row, place: Placement | None = None) -> bytes:
+    """The value of a task's field, with the place of its run record."""
     terms: dict[int, list[bytes]] = {}
     for term in row.terms:
         terms.setdefault(term.at, []).extend(map(_bytes, (term.name, term.value, term.ref)))
@@ -65,16 +77,22 @@ def row_value(row: Row) -> bytes:
     for key, count in row.counts.items():
         counts.setdefault(key.day, {}).setdefault(_bytes(key.group), {})[_bytes(key.measure)] = count
     version = stream_position(row.version)
-    stored = _encode(_StoredRow(version, row.expires_at, row.data, terms, counts))
+    stored = _encode(_StoredRow(version, row.expires_at, row.data, terms, counts, place))
     return _LAYOUT + zlib.compress(stored, _LEVEL, -zlib.MAX_WBITS)
 
 
 def read_row(address: TaskAddress, value: bytes, *, key: str) -> Row:
     """The row of this task. Raises `StoreRefused` for a value that this version did not write."""
+    return read_kept_row(address, value, key=key).row
+
+
+def read_kept_row(address: TaskAddress, value: bytes, *, key: str) -> KeptRow:
+    """The row, and where the task's run record lies. Raises `StoreRefused` as well."""
     if value[:1] != _LAYOUT:
         raise _unreadable(address, key, f"its layout is {value[:1]!r}, not {_LAYOUT!r}")
     try:
-        return _row(address, _decode_row(zlib.decompress(value[1:], -zlib.MAX_WBITS)))
+        stored = _decode_row(zlib.decompress(value[1:], -zlib.MAX_WBITS))
+        return KeptRow(_row(address, stored), stored.place)
     except (msgspec.DecodeError, zlib.error, ValueError) as error:
         raise _unreadable(address, key, str(error)) from error
 

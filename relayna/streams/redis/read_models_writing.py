@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from relayna.errors import StoreRefused
-from relayna.ids import Tenant
+from relayna.ids import TaskId, Tenant
 from relayna.instants import Instant
 from relayna.streams.keys import KeyGrammar, TaskAddress
 from relayna.streams.log import FEED_RETENTION_SECONDS
@@ -18,6 +18,8 @@ from relayna.streams.read_models import Checkpoint, Lease, Row, StoreResult
 from relayna.streams.redis.client import Reply
 from relayna.streams.redis.failures import Failed
 from relayna.streams.redis.read_models_values import checkpoint_text, count_field, row_field, row_value
+from relayna.streams.redis.run_records_values import Placement
+from relayna.streams.redis.run_records_writing import RunChanges
 from relayna.streams.redis.script import ScriptCall
 
 __all__ = ["FencedCall", "portions", "written"]
@@ -35,7 +37,10 @@ _LATEST_MS: Final = 253_402_300_800_000
 
 
 class FencedCall:
-    """Gathers what is written to one shard, to be done at one moment while the lease is ours."""
+    """Gathers what is written to one shard, to be done at one moment while the lease is ours.
+
+    With a lease whose token is empty, whoever holds it: what is neither a row nor a checkpoint needs none.
+    """
 
     def __init__(self, keys: KeyGrammar, lease: Lease, *, revision: bytes) -> None:
         """On the revision that was read together with what the commands were decided on."""
@@ -47,11 +52,18 @@ class FencedCall:
             lease.token, revision, _DAY_MS, FEED_RETENTION_SECONDS * 1000 + _DAY_MS,
         ]  # fmt: skip
 
-    def change(self, tenant: Tenant, changes: TenantChanges) -> None:
-        """Write a tenant's rows, its index and its counts."""
+    def change(
+        self, tenant: Tenant, changes: TenantChanges, places: Mapping[TaskId, Placement] | None = None
+    ) -> None:
+        """Write a tenant's rows, its index and its counts; `places` are those of its run records."""
         until = _milliseconds(changes.kept_until)
         rows = self._keys.rows(self._shard, tenant)
-        written = ((row_field(name), row_value(row)) for name, row in changes.rows.items() if row is not None)
+        known = places or {}
+        written = (
+            (row_field(name), row_value(row, known.get(name)))
+            for name, row in changes.rows.items()
+            if row is not None
+        )
         self._add("HSET", rows, (word for pair in written for word in pair))
         self._add("HDEL", rows, (row_field(name) for name, row in changes.rows.items() if row is None))
         self._add("keep", rows, (until,))
@@ -61,6 +73,17 @@ class FencedCall:
         self._add("keep", index, (until,))
         for day in sorted({key.day for key in changes.tallies}):
             self._tally(tenant, day, changes)
+
+    def runs(self, changes: RunChanges) -> None:
+        """Write a tenant's run records."""
+        for name, key, words in changes.commands():
+            self._add(name, key, words)
+
+    def forget_week(self, tenant: Tenant, week: int, parts: int) -> None:
+        """Remove a week of run records."""
+        for part in range(parts):
+            self._add("UNLINK", self._keys.runs_of(self._shard, tenant, week, part))
+        self._add("HDEL", self._keys.runs(self._shard, tenant), (str(week),))
 
     def checkpoint(self, checkpoint: Checkpoint, *, feed_kept_ms: int) -> None:
         """Say how far the feed was folded, and let it forget."""
@@ -107,13 +130,17 @@ def portions(
     portion: dict[TaskAddress, Row | None] = {}
     size = 0
     for address, row in wanted.items():
-        weight = 0 if row is None else len(row.data) + _BYTES_A_TERM * len(row.terms)
+        weight = 0 if row is None else _weight(row)
         if portion and (len(portion) == _ROWS_A_CALL or size + weight > _BYTES_A_CALL):
             yield portion, False
             portion, size = {}, 0
         portion[address] = row
         size += weight
     yield portion, True
+
+
+def _weight(row: Row) -> int:
+    return len(row.data) + _BYTES_A_TERM * len(row.terms) + (0 if row.run is None else len(row.run.data))
 
 
 def written(answer: Reply) -> StoreResult | None:
