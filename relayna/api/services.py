@@ -6,7 +6,7 @@ Owns the making. What is asked of services, and by whom, is in the modules of th
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from msgspec import Struct
 
@@ -17,19 +17,23 @@ from relayna.observability.dead_letter_replayer import DeadLetterKeeper
 from relayna.observability.dead_letter_store import DLQStore
 from relayna.observability.graph_service import ExecutionGraphService
 from relayna.observability.lineage_service import LineageService
-from relayna.observability.metrics import GraphReports
+from relayna.observability.lineage_watch import LineageWatch
+from relayna.observability.metrics import GraphReports, PrometheusMeasures
 from relayna.observability.read_models import (
     ExecutionLists,
     Indexer,
     ReadModelProgress,
     StatisticsService,
     read_models_beside,
+    run_records_beside,
 )
+from relayna.observability.reliability_service import ReliabilityService
 from relayna.observability.task_histories import TaskHistories
 from relayna.signals import Counters
 from relayna.streams import Log, MemoryLog
 from relayna.streams.read_models import ReadModels
 from relayna.streams.redis import RedisLog
+from relayna.streams.run_records import RunRecords
 from relayna.topologies import Topology
 
 __all__ = [
@@ -38,9 +42,12 @@ __all__ = [
     "ProcessParts",
     "TenantServices",
     "make_indexer",
+    "make_lineage_watch",
     "make_list_parts",
     "make_services",
 ]
+
+_SECONDS_TO_SETTLE: Final = 10.0
 
 KeeperMaker: TypeAlias = Callable[[DLQStore], DeadLetterKeeper]
 """Who keeps the dead letters of this store; with a broker it can send them again."""
@@ -51,6 +58,8 @@ class ListParts(Struct, frozen=True):
 
     read_models: ReadModels
     progress: ReadModelProgress
+    runs: RunRecords | None
+    """None for a log beside which there are none."""
 
 
 class ProcessParts(Struct, frozen=True, kw_only=True):
@@ -82,6 +91,7 @@ class TenantServices(Struct, frozen=True, kw_only=True):
     dead_letters: DeadLetterKeeper
     lists: ExecutionLists | None
     statistics: StatisticsService | None
+    reliability: ReliabilityService | None
 
 
 def make_list_parts(log: Log, clock: Clock) -> ListParts | None:
@@ -89,7 +99,8 @@ def make_list_parts(log: Log, clock: Clock) -> ListParts | None:
     if not isinstance(log, MemoryLog | RedisLog):
         return None
     read_models = read_models_beside(log, clock=clock)
-    return ListParts(read_models, ReadModelProgress(log=log, read_models=read_models, clock=clock))
+    progress = ReadModelProgress(log=log, read_models=read_models, clock=clock)
+    return ListParts(read_models, progress, run_records_beside(log, read_models))
 
 
 def make_indexer(parts: ProcessParts, lists: ListParts, counters: Counters) -> Indexer:
@@ -99,6 +110,21 @@ def make_indexer(parts: ProcessParts, lists: ListParts, counters: Counters) -> I
         read_models=lists.read_models,
         topology=parts.topology,
         counters=counters,
+        clock=parts.clock,
+    )
+
+
+def make_lineage_watch(
+    parts: ProcessParts, tenant: Tenant, measures: PrometheusMeasures
+) -> LineageWatch | None:
+    """Who watches over the births of this tenant's runs; None where there are no records of runs."""
+    if parts.lists is None or parts.lists.runs is None:
+        return None
+    return LineageWatch(
+        parts.lists.runs,
+        tenants=[tenant],
+        measures=measures,
+        settled_seconds=_SECONDS_TO_SETTLE,
         clock=parts.clock,
     )
 
@@ -139,6 +165,7 @@ def make_services(parts: ProcessParts, tenant: Tenant) -> TenantServices:
         ),
         lists=lists,
         statistics=statistics,
+        reliability=_make_reliability(parts, tenant),
     )
 
 
@@ -151,3 +178,10 @@ def _make_lineage(parts: ProcessParts, tenant: Tenant) -> LineageService:
         clock=parts.clock,
         admission=parts.admission,
     )
+
+
+def _make_reliability(parts: ProcessParts, tenant: Tenant) -> ReliabilityService | None:
+    if parts.lists is None or parts.lists.runs is None:
+        return None
+    records = parts.lists.runs
+    return ReliabilityService(records=records, tenant=tenant, clock=parts.clock, admission=parts.admission)

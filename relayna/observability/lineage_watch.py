@@ -15,10 +15,9 @@ from msgspec import Struct
 from relayna.clock import Clock, SystemClock
 from relayna.errors import StoreError
 from relayna.ids import Tenant
-from relayna.instants import Instant
 from relayna.observability.metrics import PrometheusMeasures
-from relayna.observability.recorded_runs import recorded_runs
-from relayna.projections.lineage.birth_check import RunWithoutBirth, runs_without_birth
+from relayna.observability.unborn_runs import find_unborn_runs, named_runs
+from relayna.projections.lineage.birth_check import RunWithoutBirth
 from relayna.projections.lineage.edge_failure_windows import (
     EdgeFailureWindows,
     FailureWindowTerms,
@@ -31,11 +30,7 @@ from relayna.streams.run_records import RunRecords, StoredRun
 __all__ = ["LineageFindings", "LineageWatch"]
 
 _FAILURES: Final = "relayna_lineage_emission_failures_total"
-_AHEAD_MICROS: Final = 86_400 * 1_000_000
-"""Clocks of workers may be ahead of ours."""
-_MOST_FOUND: Final = 1_000
 _REMEMBERED: Final = 10_000
-_SHOWN: Final = 10
 _logger: Final = logging.getLogger("relayna.lineage")
 
 
@@ -58,18 +53,22 @@ class LineageWatch:
         tenants: Iterable[Tenant],
         measures: PrometheusMeasures,
         window_seconds: float = 3_600.0,
+        settled_seconds: float = 0.0,
         failure_terms: FailureWindowTerms | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """Each look is at the runs that began in the last `window_seconds`.
+        """Each look is at the runs that began in the last `window_seconds`, but for the last `settled_seconds`.
 
+        In these, who led to a run may be about to say so: what tells of an edge goes to two streams.
         What fails to be told, or to be read, is read off `measures`: whatever counts there is watched.
         """
-        self._records = records
+        self.records = records
+        """What it looks at."""
         self._tenants: dict[Tenant, list[RunWithoutBirth]] = {tenant: [] for tenant in tenants}
         """With what was found of each when it was looked at last."""
         self._measures = measures
         self._window_micros = round(window_seconds * 1_000_000)
+        self._settled_micros = round(settled_seconds * 1_000_000)
         self._terms = failure_terms or FailureWindowTerms()
         self._clock = clock or SystemClock()
         self._windows = EdgeFailureWindows()
@@ -103,7 +102,11 @@ class LineageWatch:
                 _logger.warning("The births of runs could not be looked at: %s", error)
         found = [(tenant, one) for tenant, some in self._tenants.items() for one in some]
         new = [one for tenant, one in found if self._is_new(tenant, one.run_id)]
-        self._tell_of(new)
+        if new:
+            _logger.error(
+                "MissingInboundEdge: runs began that no recorded edge led to: %s. See docs/metrics.md.",
+                named_runs(new),
+            )
         alarm = self._note_failures(len(new))
         if alarm is not None:
             self._tell_sustained(alarm)
@@ -121,15 +124,14 @@ class LineageWatch:
             _logger.exception("A look at the births of runs failed; please report it")
 
     async def _without_birth(self, tenant: Tenant) -> list[RunWithoutBirth]:
-        now = self._clock.now()
-        since, until = Instant(now - self._window_micros), Instant(now + _AHEAD_MICROS)
-        found: list[RunWithoutBirth] = []
-        async for one in recorded_runs(
-            self._records, tenant, since, until, unreadable=self._count_unreadable
-        ):
-            if len(found) < _MOST_FOUND:
-                found += runs_without_birth([one.run], one.edges)
-        return sorted(found, key=lambda run: (run.started_at, run.run_id))
+        return await find_unborn_runs(
+            self.records,
+            tenant,
+            now=self._clock.now(),
+            window_micros=self._window_micros,
+            settled_micros=self._settled_micros,
+            unreadable=self._count_unreadable,
+        )
 
     def _note_failures(self, found: int) -> SustainedAlarm | None:
         counted = self._measures.counted(_FAILURES)
@@ -154,15 +156,6 @@ class LineageWatch:
             del self._told[next(iter(self._told))]
         return True
 
-    def _tell_of(self, runs: list[RunWithoutBirth]) -> None:
-        if not runs:
-            return
-        named = ", ".join(map(_named, runs[:_SHOWN]))
-        _logger.error(
-            "MissingInboundEdge: runs began that no recorded edge led to: %s. See docs/metrics.md.",
-            named if len(runs) <= _SHOWN else f"{named} and {len(runs) - _SHOWN} more",
-        )
-
     def _tell_sustained(self, alarm: SustainedAlarm) -> None:
         if alarm == "fires":
             _logger.error(
@@ -179,9 +172,3 @@ class LineageWatch:
 
     def _is_sustained(self) -> float | None:
         return None if self._latest is None else float(self._latest.sustained)
-
-
-def _named(run: RunWithoutBirth) -> str:
-    who = "" if run.agent is None else f" by {run.agent!r}"
-    parent = "" if run.parent is None else f", which names {run.parent!r} as its parent"
-    return f"{run.run_id!r} of session {run.session_id!r}{who}{parent}"

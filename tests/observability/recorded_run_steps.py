@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
+from msgspec.structs import replace
 
 from relayna.ids import TaskId, Tenant
 from relayna.instants import Instant
+from relayna.observability.run_records.encoding import KeptRun, encode_run
 from relayna.projections.lineage.run_edges import BIRTH_KINDS, Run, RunEdge, RunEdgeKind
 from relayna.streams.keys import DEFAULT_TENANT, TaskAddress
 from relayna.streams.run_records import StoredRun
@@ -33,15 +34,18 @@ def recorded(
     run: Run, edges: Sequence[RunEdge] = (), *, tenant: Tenant = DEFAULT_TENANT, expires_at: int = 2**60
 ) -> StoredRun:
     """The run as it is kept."""
+    began = run.started_at or Instant(0)
+    record = encode_run(KeptRun(run, edges), task_id=run.run_id, session_id=run.session_id, began=began)
     return StoredRun(
         address=TaskAddress(TaskId(run.run_id), tenant),
         session_id=run.session_id,
-        began=run.started_at or Instant(0),
+        began=began,
         expires_at=Instant(expires_at),
-        data=msgspec.msgpack.encode((run, list(edges))),
+        data=record.data,
+        heading=record.heading,
     )
 
 
 def unreadable(run: Run) -> StoredRun:
     """A record of it that nobody can read."""
-    return msgspec.structs.replace(recorded(run), data=b"\xc1")
+    return replace(recorded(run), data=b"\x7f", heading=0)
