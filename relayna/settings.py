@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from relayna.errors import InvalidSetting
 from relayna.store_url import masked_store_url, parse_store_url
@@ -32,6 +32,7 @@ __all__ = [
 _ENVIRONMENT_PREFIX: Final = "RELAYNA_"
 _FILE_VARIABLE: Final = "RELAYNA_CONFIG"
 _TEST_AMQP_VARIABLE: Final = "RELAYNA_TEST_AMQP_URL"
+_MOST_DAYS: Final = 36_500
 _ON: Final = frozenset({"1", "true", "yes", "on"})
 
 
@@ -53,6 +54,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long a task's stream is kept after its end, and after each event since."""
     open_retention_seconds: int = 2_592_000
     """How long the stream of a task that has not ended is kept after its last event."""
+    lineage_retention_days: int = 90
+    """How long runs and the edges between them are kept after the last that is known of them."""
+    lineage_retention_days_by_tenant: dict[str, int] = field(default_factory=dict)
+    """The same of tenants that have their own; in the environment as acme=365,beta=30."""
     host: str = "127.0.0.1"
     """Where `relayna serve` listens."""
     port: int = 8765
@@ -142,7 +147,11 @@ def masked(name: str, value: object) -> str:
     >>> masked("redis_url", "redis://user:secret@cache:6379/0")
     'redis://***@cache:6379/0'
     """
-    text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    text = str(value)
+    if isinstance(value, tuple):
+        text = ",".join(map(str, value))
+    elif isinstance(value, dict):
+        text = ",".join(f"{key}={told}" for key, told in value.items())
     return masked_store_url(text) if name.endswith("_url") else text
 
 
@@ -160,18 +169,27 @@ def _from_file(file: Path | None) -> dict[str, Any]:  # Any: whatever TOML holds
         raise InvalidSetting("config", f"file {file}", f"cannot be read: {error}") from error
 
 
+def _spelled_out(name: str, value: Any) -> Any:  # Any: checked by whoever asks
+    """Lists and tables are one line in the environment."""
+    if not isinstance(value, str) or name not in ("redact_keys", "lineage_retention_days_by_tenant"):
+        return value
+    words = [word.strip() for word in value.split(",") if word.strip()]
+    if name == "redact_keys":
+        return words
+    pairs = (word.partition("=") for word in words)
+    return {tenant.strip(): days.strip() for tenant, _, days in pairs}
+
+
 def _checked(values: Mapping[str, Any], sources: Mapping[str, str]) -> Settings:
     converted: dict[str, Any] = {}  # Any: of the field's type
-    for field in msgspec.structs.fields(Settings):
-        if field.name not in values:
+    for known in msgspec.structs.fields(Settings):
+        name = known.name
+        if name not in values:
             continue
-        value = values[field.name]
-        if field.name == "redact_keys" and isinstance(value, str):
-            value = [word.strip() for word in value.split(",") if word.strip()]
         try:
-            converted[field.name] = msgspec.convert(value, field.type, strict=False)
+            converted[name] = msgspec.convert(_spelled_out(name, values[name]), known.type, strict=False)
         except msgspec.ValidationError as error:
-            raise InvalidSetting(field.name, sources[field.name], str(error)) from error
+            raise InvalidSetting(name, sources[name], str(error)) from error
     settings = Settings(**converted)
     for name, least, most in (
         ("port", 0, 65_535),
@@ -179,10 +197,18 @@ def _checked(values: Mapping[str, Any], sources: Mapping[str, str]) -> Settings:
         ("retention_seconds", 1, 2**31),
         ("open_retention_seconds", 1, 2**31),
         ("shard_count", 1, 16_384),
+        ("lineage_retention_days", 1, _MOST_DAYS),
     ):
         value = getattr(settings, name)
         if value is not None and not least <= value <= most:
             problem = f"{value} is not between {least} and {most}"
+            raise InvalidSetting(name, sources[name], problem)
+    for tenant, days in settings.lineage_retention_days_by_tenant.items():
+        if not 1 <= days <= _MOST_DAYS:
+            name, problem = (
+                "lineage_retention_days_by_tenant",
+                f"{days} of {tenant!r} is not between 1 and {_MOST_DAYS}",
+            )
             raise InvalidSetting(name, sources[name], problem)
     if settings.redis_url is not None:
         parse_store_url(settings.redis_url, source=sources["redis_url"])

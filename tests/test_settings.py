@@ -121,3 +121,21 @@ def test_lineage_is_switched_by_the_environment_alone(value: str, on: bool) -> N
     assert lineage_emits({"RELAYNA_LINEAGE_EMIT": value}) is on
     assert not lineage_reads({})
     assert not lineage_emits({})
+
+
+def test_lineage_may_be_kept_longer_for_some_tenants(tmp_path: Path) -> None:
+    file = tmp_path / "relayna.toml"
+    file.write_text("[lineage_retention_days_by_tenant]\nacme = 365\n", encoding="utf-8")
+    assert load_settings(environment={}, file=file).settings.lineage_retention_days_by_tenant == {"acme": 365}
+    environment = {"RELAYNA_LINEAGE_RETENTION_DAYS_BY_TENANT": "acme=365, beta = 30,"}
+    settings = load_settings(environment=environment).settings
+    assert settings.lineage_retention_days_by_tenant == {"acme": 365, "beta": 30}
+    assert settings.lineage_retention_days == 90
+    told = masked("lineage_retention_days_by_tenant", settings.lineage_retention_days_by_tenant)
+    assert told == "acme=365,beta=30"
+
+
+@pytest.mark.parametrize("spelled", ["acme", "acme=many", "acme=0", "acme=99999"])
+def test_a_wrong_retention_of_a_tenant_is_reported_by_its_name(spelled: str) -> None:
+    with pytest.raises(InvalidSetting, match="RELAYNA_LINEAGE_RETENTION_DAYS_BY_TENANT"):
+        load_settings(environment={"RELAYNA_LINEAGE_RETENTION_DAYS_BY_TENANT": spelled})

@@ -50,8 +50,10 @@ from relayna.observability.dead_letter_replayer import DeadLetterKeeper
 from relayna.observability.dead_letter_service import DLQService
 from relayna.observability.dead_letter_store import DLQStore
 from relayna.observability.graph_service import ExecutionGraphService
+from relayna.observability.lineage_watch import LineageWatch
 from relayna.observability.live import LiveHub
 from relayna.observability.metrics import GraphReports, PrometheusMeasures
+from relayna.observability.run_records.retention import RunRetention
 from relayna.observability.stores import DEFAULT_HISTORY_MAXLEN, ObservationStore, StatusStore
 from relayna.signals import Counters
 from relayna.streams import DEFAULT_TENANT, Log, checked_tenant
@@ -69,7 +71,8 @@ class RelaynaRuntime:
 
     `tenant` is whose tasks callers see that have none of their own. With `topology`, graphs say its kind
     whatever the records say. `measures` are served on `/metrics`; `dead_letters` makes who keeps them, by
-    default one without a broker, which can replay none. Times are in seconds.
+    default one without a broker, which can replay none. `run_retention` says how long runs and the edges between
+    them are kept. Times are in seconds.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class RelaynaRuntime:
         open_retention_seconds: int = DEFAULT_OPEN_RETENTION_SECONDS,
         observation_ttl_seconds: int = DEFAULT_RETENTION_SECONDS,
         observation_history_maxlen: int = DEFAULT_HISTORY_MAXLEN,
+        run_retention: RunRetention | None = None,
         measures: PrometheusMeasures | None = None,
         dead_letters: KeeperMaker | None = None,
         clock: Clock | None = None,
@@ -90,19 +94,16 @@ class RelaynaRuntime:
         self.log = log
         self.tenant = checked_tenant(tenant)
         self.measures = measures or PrometheusMeasures(clock=clock)
-        clock = clock or SystemClock()
-        self._admission = Admission()
-        parts = ProcessParts(
-            log=log, topology=topology, retention_seconds=retention_seconds,
-            open_retention_seconds=open_retention_seconds, clock=clock, admission=self._admission,
-            reports=GraphReports(self.measures), lists=make_list_parts(log, clock),
+        clock, self._admission = clock or SystemClock(), Admission()
+        self._parts = parts = ProcessParts(
+            log=log, topology=topology, retention_seconds=retention_seconds, clock=clock,
+            open_retention_seconds=open_retention_seconds, run_retention=run_retention or RunRetention(),
+            admission=self._admission, reports=GraphReports(self.measures), lists=make_list_parts(log, clock),
             keeper=dead_letters or partial(_keeper_without_broker, counters=self.measures),
         )  # fmt: skip
-        self._services = by_tenant(partial(self._make_services, parts), default=self.tenant)
+        self._services = by_tenant(self._make_services, default=self.tenant)
         self.indexer = None if parts.lists is None else make_indexer(parts, parts.lists, self.measures)
         """Keeps lists and statistics up while the runtime is entered; None where there are none."""
-        self.lineage_watch = make_lineage_watch(parts, self.tenant, self.measures)
-        """Watches over the births of runs while the runtime is entered, and lineage is on."""
         terminal = () if topology is None else topology.terminal_statuses
         self.live = LiveHub(log, terminal_statuses=terminal, counters=self.measures)
         self.health = StoreHealth(
@@ -128,6 +129,11 @@ class RelaynaRuntime:
     def execution_graph_service(self) -> ExecutionGraphService:
         """The graphs of this runtime's tenant."""
         return self.services.graphs
+
+    @cached_property
+    def lineage_watch(self) -> LineageWatch | None:
+        """Watches over the births of runs while the runtime is entered, and lineage is on; None without records."""
+        return make_lineage_watch(self._parts, self.tenant, self.measures)
 
     @cached_property
     def status_store(self) -> StatusStore:
@@ -198,10 +204,10 @@ class RelaynaRuntime:
             *statistics_endpoints(self._of("statistics")),
         )
 
-    def _make_services(self, parts: ProcessParts, tenant: Tenant) -> TenantServices:
+    def _make_services(self, tenant: Tenant) -> TenantServices:
         if self.lineage_watch is not None:
             self.lineage_watch.include(tenant)
-        return make_services(parts, tenant)
+        return make_services(self._parts, tenant)
 
     def _agent_endpoints(self) -> tuple[Endpoint, ...]:
         return () if self.lineage_watch is None else agent_endpoints(self._of("reliability"))

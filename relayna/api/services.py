@@ -28,6 +28,7 @@ from relayna.observability.read_models import (
     run_records_beside,
 )
 from relayna.observability.reliability_service import ReliabilityService
+from relayna.observability.run_records.retention import RunRetention
 from relayna.observability.task_histories import TaskHistories
 from relayna.signals import Counters
 from relayna.streams import Log, MemoryLog
@@ -69,6 +70,7 @@ class ProcessParts(Struct, frozen=True, kw_only=True):
     topology: Topology | None
     retention_seconds: int
     open_retention_seconds: int
+    run_retention: RunRetention
     clock: Clock
     admission: Admission
     reports: GraphReports
@@ -109,6 +111,7 @@ def make_indexer(parts: ProcessParts, lists: ListParts, counters: Counters) -> I
         log=parts.log,
         read_models=lists.read_models,
         topology=parts.topology,
+        run_retention=parts.run_retention,
         counters=counters,
         clock=parts.clock,
     )

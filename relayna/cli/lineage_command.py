@@ -15,7 +15,7 @@ import click
 from relayna.cli.lineage_records import opened_records
 from relayna.cli.options import store_options
 from relayna.cli.progress import Progress
-from relayna.cli.read_models import instant_given
+from relayna.cli.read_models import instant_given, run_retention
 from relayna.errors import RelaynaError
 from relayna.instants import Instant
 from relayna.observability.archive import UnreadableArchive
@@ -33,8 +33,6 @@ from relayna.settings import EffectiveSettings, Settings
 from relayna.streams import checked_tenant
 
 __all__ = ["command"]
-
-_RETENTION_SECONDS = 90 * 86_400
 
 
 @click.group("lineage")
@@ -92,7 +90,7 @@ async def _archive(settings: Settings, folder: Path, before: Instant | None, dry
             records,
             RunArchiveFolder(folder),
             tenant=checked_tenant(settings.tenant),
-            retention_seconds=_RETENTION_SECONDS,
+            retention=run_retention(settings),
             began_before=before,
         )
         weeks = await archiver.weeks()
@@ -125,7 +123,7 @@ def _say(told: WeekArchived, *, dry_run: bool) -> None:
 
 async def _import(settings: Settings, files: tuple[Path, ...]) -> RunImportReport:
     async with opened_records(settings) as records:
-        importer = RunImporter(records, retention_seconds=_RETENTION_SECONDS)
+        importer = RunImporter(records, retention=run_retention(settings))
         with Progress("files") as progress:
             for path in _each(files):
                 try:

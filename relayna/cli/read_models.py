@@ -19,13 +19,22 @@ from relayna.observability.read_models import (
     StatisticsService,
     read_models_beside,
 )
+from relayna.observability.run_records.retention import RunRetention
 from relayna.observability.wording import duration_words
 from relayna.settings import Settings
 from relayna.streams import checked_tenant
 from relayna.streams.read_models import ReadModels
 from relayna.streams.redis import RedisLog
 
-__all__ = ["MOST_REQUESTS", "Reading", "instant_given", "log_and_models", "reading", "say_age"]
+__all__ = [
+    "MOST_REQUESTS",
+    "Reading",
+    "instant_given",
+    "log_and_models",
+    "reading",
+    "run_retention",
+    "say_age",
+]
 
 MOST_REQUESTS: Final = 20
 """So many pages of the index are asked for to fill one of ours."""
@@ -57,6 +66,13 @@ async def reading(settings: Settings) -> AsyncIterator[Reading]:
             ExecutionLists(read_models=models, progress=progress, tenant=tenant),
             StatisticsService(read_models=models, progress=progress, tenant=tenant, kept_seconds=kept),
         )
+
+
+def run_retention(settings: Settings) -> RunRetention:
+    """How long these settings keep runs and the edges between them."""
+    return RunRetention(
+        days=settings.lineage_retention_days, by_tenant=settings.lineage_retention_days_by_tenant
+    )
 
 
 def instant_given(option: str, text: str | None) -> Instant | None:

@@ -10,7 +10,7 @@ import click
 
 from relayna.cli.options import store_options
 from relayna.cli.progress import Progress
-from relayna.cli.read_models import log_and_models
+from relayna.cli.read_models import log_and_models, run_retention
 from relayna.observability.read_models import Reindexing, ReindexProgress
 from relayna.settings import EffectiveSettings, Settings
 
@@ -45,9 +45,10 @@ async def _count(settings: Settings) -> int:
 async def _reindex(settings: Settings) -> ReindexProgress:
     log, models = log_and_models(settings)
     done = ReindexProgress(shards=log.keys.shard_count)
+    reindexing = Reindexing(log=log, read_models=models, run_retention=run_retention(settings))
     async with log:
         with Progress("tasks folded") as progress:
-            async for step in Reindexing(log=log, read_models=models).run():
+            async for step in reindexing.run():
                 for _ in range(step.tasks_folded - done.tasks_folded):
                     progress.step()
                 done = step

@@ -12,6 +12,7 @@ from relayna.api import RelaynaRuntime, create_app
 from relayna.api.tokens import TokenAccess
 from relayna.cli.amqp import url_given_as
 from relayna.cli.options import required_redis_url, store_options
+from relayna.cli.read_models import run_retention
 from relayna.cli.serving import TlsFiles, access_of, listening_socket, serve_app, tls_files
 from relayna.consumer.broker import Broker
 from relayna.errors import StoreError
@@ -62,6 +63,7 @@ async def _serve(
         tenant=settings.tenant,
         retention_seconds=settings.retention_seconds,
         open_retention_seconds=settings.open_retention_seconds,
+        run_retention=run_retention(settings),
         measures=measures,
         dead_letters=partial(_keeper, settings=settings, broker=_broker(settings), counters=measures),
     )

@@ -30,7 +30,7 @@ from relayna.projections.statistics import AttemptCount, counts_of_attempts
 from relayna.projections.task_nodes import task_state
 from relayna.projections.task_run import TaskRun
 
-__all__ = ["TASK_SUMMARY", "TaskAccount", "TaskSummary", "TaskSummaryProjection"]
+__all__ = ["TASK_SUMMARY", "TaskAccount", "TaskSummary", "TaskSummaryProjection", "account_and_run"]
 
 _NAMES_KEPT: Final = 50
 """Queues, stages and handlers of one task; more are a loop's, and lists need not tell them apart."""
@@ -89,7 +89,14 @@ TaskSummaryProjection: TypeAlias = Projection[ExecutionState, GraphQuery, TaskAc
 
 
 def _finish(state: ExecutionState, query: GraphQuery) -> TaskAccount:
-    """Of the query, `at` and `terminal_statuses` matter: nothing else of it is about the task's own stream."""
+    return account_and_run(state, query)[0]
+
+
+def account_and_run(state: ExecutionState, query: GraphQuery) -> tuple[TaskAccount, TaskRun]:
+    """What the projection says, and the history put together, for who folds more from it.
+
+    Of the query, `at` and `terminal_statuses` matter: nothing else of it is about the task's own stream.
+    """
     records = state.tasks.get(state.root) or TaskRecords()
     terminal = TERMINAL_STATUSES.union(query.terminal_statuses)
     whole = gather_task_run(state.root, records.events)
@@ -102,7 +109,7 @@ def _finish(state: ExecutionState, query: GraphQuery) -> TaskAccount:
         run = gather_task_run(state.root, events)
     kinds = (fact.value or "" for fact in records.facts if fact.name == "topology_kind")
     summary = _summary(run, chosen_kind(kinds), task_state(run, terminal), tuple(sorted(missing)))
-    return TaskAccount(summary=summary, counts=counts_of_attempts(run))
+    return TaskAccount(summary=summary, counts=counts_of_attempts(run)), run
 
 
 TASK_SUMMARY: Final[TaskSummaryProjection] = Projection(

@@ -6,34 +6,16 @@ is not served. Counts nothing itself.
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal
 
-from msgspec import Struct
+from relayna.observability.metrics.metric import Metric, MetricKind
 
 __all__ = ["LABELS", "METRICS", "Metric", "MetricKind"]
-
-MetricKind: TypeAlias = Literal["counter", "gauge", "histogram"]
 
 LABELS: Final = frozenset(
     {"service", "topology", "queue", "stage", "outcome", "source", "reason", "completeness"}
 )
 """The only labels. A task, a worker or a host has a place in logs and graphs, and an exemplar may name a task."""
-
-
-class Metric(Struct, frozen=True, kw_only=True):
-    """One family of series."""
-
-    name: str
-    kind: MetricKind
-    about: str
-    """One sentence: the family's HELP."""
-    labels: tuple[str, ...] = ()
-    buckets: tuple[float, ...] = ()
-    """Upper bounds of a histogram, without the last one."""
-    joined: Literal["sum", "least"] = "sum"
-    """What a gauge stands at when several say something of it."""
-    begins: tuple[tuple[str, ...], ...] = ()
-    """Label values whose series stand at 0 from the start: an increase from nothing is none to Prometheus."""
 
 
 def _counter(
@@ -258,6 +240,10 @@ _READERS: Final = (
     _counter(
         "relayna_read_model_leases_lost_total",
         "Shards that another indexer took over while this one was at work.",
+    ),
+    _counter(
+        "relayna_run_records_unreadable_total",
+        "Records of runs that another version wrote, and that were passed over.",
     ),
     _gauge("relayna_store_up", "Whether the store answers: 1 or 0, as last seen.", joined="least"),
     _gauge("relayna_clock_skew_seconds", "How far the store's clock is ahead of ours."),

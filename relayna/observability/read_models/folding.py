@@ -19,10 +19,14 @@ from relayna.clock import Clock
 from relayna.errors import StoreError
 from relayna.instants import Instant
 from relayna.observability.read_models.rows import row_of
+from relayna.observability.run_records.records_of import record_of
+from relayna.observability.run_records.retention import RunRetention
 from relayna.projections.chosen_kind import chosen_kind
 from relayna.projections.execution import GraphQuery
+from relayna.projections.lineage.run_edges import RunLineage
+from relayna.projections.lineage.run_lineage import own_lineage
 from relayna.projections.projection import Item
-from relayna.projections.task_summary import TASK_SUMMARY, TaskAccount
+from relayna.projections.task_summary import TASK_SUMMARY, TaskAccount, account_and_run
 from relayna.streams import KeyGrammar, Log, Replay, TaskAddress, replay
 from relayna.streams.log import DEFAULT_OPEN_RETENTION_SECONDS, StreamState
 from relayna.streams.outcomes import Trouble, ruling
@@ -71,12 +75,23 @@ class Folded(Struct, kw_only=True):
 
 
 class TaskFolder:
-    """Reads from one log, which must be open. With `topology`, rows say that kind and know its terminal statuses."""
+    """Reads from one log, which must be open. With `topology`, rows say that kind and know its terminal statuses.
 
-    def __init__(self, log: Log, *, clock: Clock, topology: Topology | None = None) -> None:
+    Rows carry their run's record, to be kept for as long as `retention` says.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        *,
+        clock: Clock,
+        topology: Topology | None = None,
+        retention: RunRetention | None = None,
+    ) -> None:
         self._log = log
         self._clock = clock
         self._query = GraphQuery(terminal_statuses=() if topology is None else topology.terminal_statuses)
+        self._retention = retention or RunRetention()
         self._kind = None if topology is None else topology_kind(topology)
 
     async def fold(self, addresses: Sequence[TaskAddress]) -> Folded:
@@ -111,9 +126,9 @@ class TaskFolder:
         work = partial(self._account, reading)
         try:
             if len(reading.events) > _EVENTS_IN_THE_LOOP:
-                account = await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
+                account, lineage = await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
             else:
-                account = work()
+                account, lineage = work()
                 await anyio.lowlevel.checkpoint()
         except Exception:  # one task's history must not stop the lists of all others
             _logger.exception("Task %r cannot be folded for lists", reading.address.task_id)
@@ -122,18 +137,21 @@ class TaskFolder:
         kept_ms = _WITHOUT_EXPIRY_MS if state.expires_in_ms is None else state.expires_in_ms
         kept_micros = kept_ms * 1_000 + _SPARE_MICROS
         expires_at = Instant(self._clock.now() + kept_micros)
-        folded.rows.append(row_of(account, reading.address, reading.last_id, expires_at=expires_at))
+        row = row_of(account, reading.address, reading.last_id, expires_at=expires_at)
+        run = record_of(lineage, reading.address, retention=self._retention, stream_ends=expires_at)
+        folded.rows.append(replace(row, run=run))
 
-    def _account(self, reading: Replay) -> TaskAccount:
+    def _account(self, reading: Replay) -> tuple[TaskAccount, RunLineage]:
         state = TASK_SUMMARY.initial(reading.address.task_id)
         items: list[Item] = [*reading.events, *reading.facts]
         for item in items:
             TASK_SUMMARY.apply(state, item)
-        account = TASK_SUMMARY.finish(state, self._query)
-        if self._kind is None:
-            return account
-        kind = chosen_kind((), configured=self._kind)
-        return replace(account, summary=replace(account.summary, topology_kind=kind))
+        account, run = account_and_run(state, self._query)
+        lineage = own_lineage(run, state, self._query)
+        if self._kind is not None:
+            kind = chosen_kind((), configured=self._kind)
+            account = replace(account, summary=replace(account.summary, topology_kind=kind))
+        return account, lineage
 
 
 def _portions(states: dict[TaskAddress, StreamState]) -> Iterator[list[TaskAddress]]:

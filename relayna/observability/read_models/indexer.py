@@ -22,6 +22,7 @@ from relayna.observability.read_models.leases import LeaseTerms, ShardLeases
 from relayna.observability.read_models.rebuild import Rebuild
 from relayna.observability.read_models.sources import LogSource, source_of
 from relayna.observability.read_models.terms import FOLD_VERSION
+from relayna.observability.run_records.retention import RunRetention
 from relayna.signals import Counters, IgnoredCounters
 from relayna.streams import Backoff, Log, TaskAddress
 from relayna.streams.read_models import Checkpoint, ReadModels
@@ -60,6 +61,7 @@ class Indexer:
         log: Log,
         read_models: ReadModels,
         topology: Topology | None = None,
+        run_retention: RunRetention | None = None,
         owner: str | None = None,
         source: LogSource | None = None,
         poll_seconds: float = 0.25,
@@ -78,7 +80,7 @@ class Indexer:
         self._keys = log.keys
         self._clock = clock or SystemClock()
         self._source = source or source_of(log)
-        self._folder = TaskFolder(log, clock=self._clock, topology=topology)
+        self._folder = TaskFolder(log, clock=self._clock, topology=topology, retention=run_retention)
         self._poll_seconds = poll_seconds
         self._backoff = backoff or Backoff()
         self._counters: Counters = counters or IgnoredCounters()

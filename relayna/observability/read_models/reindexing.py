@@ -17,6 +17,7 @@ from relayna.observability.read_models.folding import TaskFolder
 from relayna.observability.read_models.leases import LeaseTerms, ShardLeases
 from relayna.observability.read_models.rebuild import Rebuild
 from relayna.observability.read_models.sources import LogSource, source_of
+from relayna.observability.run_records.retention import RunRetention
 from relayna.streams import Log
 from relayna.streams.read_models import ReadModels
 from relayna.topologies import Topology
@@ -46,6 +47,7 @@ class Reindexing:
         log: Log,
         read_models: ReadModels,
         topology: Topology | None = None,
+        run_retention: RunRetention | None = None,
         source: LogSource | None = None,
         lease_terms: LeaseTerms | None = None,
         patience_seconds: float = _PATIENCE_SECONDS,
@@ -59,7 +61,7 @@ class Reindexing:
         self._models = read_models
         self._clock = clock or SystemClock()
         self._source = source or source_of(log)
-        self._folder = TaskFolder(log, clock=self._clock, topology=topology)
+        self._folder = TaskFolder(log, clock=self._clock, topology=topology, retention=run_retention)
         self._terms = lease_terms
         self._patience_micros = round(patience_seconds * 1_000_000)
         self._left = set(range(log.keys.shard_count))

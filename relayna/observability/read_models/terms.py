@@ -11,6 +11,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from relayna.instants import Instant
+from relayna.observability.run_records.records_of import RECORDS_VERSION
 from relayna.projections.failures_of import FailedAttempt
 from relayna.projections.letters_of import LetterSummary
 from relayna.projections.statistics import AttemptCount, AttemptGroup
@@ -35,8 +36,8 @@ __all__ = [
 
 _TERMS_VERSION: Final = 1
 
-FOLD_VERSION: Final = TASK_SUMMARY.version * 1_000 + _TERMS_VERSION
-"""What checkpoints name: rows of another are folded anew. Raise one of the two when rows say something else."""
+FOLD_VERSION: Final = (TASK_SUMMARY.version * 1_000 + _TERMS_VERSION) * 1_000 + RECORDS_VERSION
+"""What checkpoints name: rows of another are folded anew. Raise one of the three when rows say something else."""
 
 _LATEST: Final = Instant(2**53 - 1)
 """In the year 2255: as far as every store can tell microseconds apart. What damaged data says is later is then."""

@@ -19,6 +19,7 @@ from relayna.instants import Instant
 from relayna.observability.archive import ArchiveResult
 from relayna.observability.run_archive.folder import RunArchiveFolder, WeekFile
 from relayna.observability.run_archive.lines import first_day, run_line
+from relayna.observability.run_records.retention import RunRetention
 from relayna.streams.run_records import WEEK_MICROS, RunRecords, StoredRun
 
 __all__ = ["RunArchiver", "WeekArchived"]
@@ -50,27 +51,24 @@ class RunArchiver:
         folder: RunArchiveFolder,
         *,
         tenant: Tenant,
-        retention_seconds: int,
+        retention: RunRetention,
         began_before: Instant | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Moves what may be forgotten by now; with `began_before`, all that began before.
 
-        `retention_seconds` is how long records are kept: weeks that began later are not even looked at.
+        Weeks in which `retention` lets nothing be over are not even looked at.
         """
         self._records = records
         self._folder = folder
         self._tenant = tenant
         self._began_before = began_before
         self._clock = clock or SystemClock()
-        self._retention_micros = retention_seconds * 1_000_000
+        self._retention = retention
 
     async def weeks(self) -> list[int]:
         """Those that may hold something to move, oldest first. Raises `StoreError`."""
-        before = Instant(self._clock.now() - self._retention_micros)
-        if self._began_before is not None:
-            before = max(before, self._began_before)
-        return [week for week in await self._records.weeks(self._tenant) if week * WEEK_MICROS < before]
+        return [week for week in await self._records.weeks(self._tenant) if self._may_be_over(week)]
 
     async def archive(self, week: int, *, dry_run: bool = False) -> WeekArchived:
         """Move what is to be moved of a week. Raises `StoreError`, `OSError` and `UnreadableArchive`."""
@@ -119,6 +117,13 @@ class RunArchiver:
     def _of(self, week: int) -> AsyncIterator[StoredRun]:
         since = Instant(week * WEEK_MICROS)
         return self._records.between(self._tenant, since, Instant(since + WEEK_MICROS))
+
+    def _may_be_over(self, week: int) -> bool:
+        begins = Instant(week * WEEK_MICROS)
+        earliest = self._retention.expires_at(self._tenant, began=begins, last=begins, stream_ends=begins)
+        return earliest <= self._clock.now() or (
+            self._began_before is not None and begins < self._began_before
+        )
 
     def _is_over(self, run: StoredRun) -> bool:
         before = self._began_before

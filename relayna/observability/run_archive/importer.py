@@ -16,6 +16,7 @@ from relayna.ids import Tenant
 from relayna.instants import Instant
 from relayna.observability.archive import UnreadableArchive
 from relayna.observability.run_archive.lines import archived_run, is_head
+from relayna.observability.run_records.retention import RunRetention
 from relayna.streams.run_records import RunRecords, StoredRun, week_of
 
 __all__ = ["RunImportReport", "RunImporter"]
@@ -46,10 +47,10 @@ class RunImportReport(Struct, kw_only=True):
 class RunImporter:
     """Takes lines in, one file after the other. The log that the records lie beside must be open."""
 
-    def __init__(self, records: RunRecords, *, retention_seconds: int, clock: Clock | None = None) -> None:
-        """Records that are brought back are kept for `retention_seconds` from now on."""
+    def __init__(self, records: RunRecords, *, retention: RunRetention, clock: Clock | None = None) -> None:
+        """Records that are brought back are kept as long from now on as `retention` says."""
         self._records = records
-        self._kept_micros = retention_seconds * 1_000_000
+        self._retention = retention
         self._clock = clock or SystemClock()
         self._waiting: list[StoredRun] = []
         self.report = RunImportReport()
@@ -87,12 +88,14 @@ class RunImporter:
                 there[_key(run)] = run.expires_at
                 absent.append(run)
         self.report.known += len(runs) - len(absent)
-        kept_until = Instant(self._clock.now() + self._kept_micros)
         if absent:
-            await self._records.restore(
-                [replace(run, expires_at=max(run.expires_at, kept_until)) for run in absent]
-            )
+            await self._records.restore([self._kept_on(run) for run in absent])
         self.report.runs += len(absent)
+
+    def _kept_on(self, run: StoredRun) -> StoredRun:
+        now, whose = self._clock.now(), run.address.tenant
+        until = self._retention.expires_at(whose, began=run.began, last=now, stream_ends=now)
+        return replace(run, expires_at=max(run.expires_at, until))
 
 
 def _key(run: StoredRun) -> tuple[object, ...]:

@@ -27,7 +27,7 @@ from relayna.projections.ordering import PlacedEvent, in_causal_order
 from relayna.projections.projection import Projection
 from relayna.projections.task_run import TaskRun
 
-__all__ = ["RUN_LINEAGE", "RunLineageProjection"]
+__all__ = ["RUN_LINEAGE", "RunLineageProjection", "own_lineage"]
 
 RunLineageProjection: TypeAlias = Projection[ExecutionState, GraphQuery, RunLineage]
 
@@ -47,6 +47,18 @@ def _finish(state: ExecutionState, query: GraphQuery) -> RunLineage:
     }
     times = _corrected_times(histories)
     runs = {task_id: gather_task_run(task_id, events) for task_id, events in histories.items() if events}
+    return _joined(runs, times, state, query)
+
+
+def own_lineage(run: TaskRun, state: ExecutionState, query: GraphQuery) -> RunLineage:
+    """What a task's own stream tells, when that was put together already: the same as the projection says of it."""
+    times = {placed.own_id: Instant(placed.key[0]) for placed in run.ordered}
+    return _joined({run.task_id: run} if run.ordered else {}, times, state, query)
+
+
+def _joined(
+    runs: Mapping[TaskId, TaskRun], times: RunTimes, state: ExecutionState, query: GraphQuery
+) -> RunLineage:
     births = chosen_births(runs, times)
     others = [edge for edge in recorded_edges(runs, times) if not edge.is_birth]
     retries = [edge for run in runs.values() for edge in _retries(run, times)]

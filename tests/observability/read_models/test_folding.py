@@ -16,7 +16,10 @@ from relayna.observability.read_models import folding as folding_module
 from relayna.observability.read_models.folding import TaskFolder
 from relayna.observability.read_models.rows import summary_in
 from relayna.observability.read_models.sources import MemorySource
-from relayna.projections.task_summary import TaskSummaryProjection
+from relayna.projections.execution import GraphQuery
+from relayna.projections.execution_state import ExecutionState
+from relayna.projections.task_run import TaskRun
+from relayna.projections.task_summary import TaskAccount
 from relayna.streams import TaskAddress
 from relayna.streams.memory_read_models import MemoryReadModels
 from relayna.testing import history
@@ -36,21 +39,14 @@ async def test_long_histories_are_folded_beside_the_event_loop(monkeypatch: pyte
         attempt = attempt.status(f"step {number}")
     await store_events(world.log, [*attempt.acked().events, *history("short").published().events])
     threads: dict[str, bool] = {}
-    finish = folding_module.TASK_SUMMARY.finish
+    finish = folding_module.account_and_run
 
-    class Watched:
-        """The projection, which says where it is asked."""
+    def watched(state: ExecutionState, query: GraphQuery) -> tuple[TaskAccount, TaskRun]:
+        account, run = finish(state, query)
+        threads[account.summary.task_id] = threading.current_thread() is threading.main_thread()
+        return account, run
 
-        def __getattr__(self, name: str) -> object:
-            return getattr(_projection, name) if name != "finish" else self.watched
-
-        def watched(self, state: object, query: object) -> object:
-            account = finish(state, query)  # type: ignore[arg-type]
-            threads[account.summary.task_id] = threading.current_thread() is threading.main_thread()
-            return account
-
-    _projection: TaskSummaryProjection = folding_module.TASK_SUMMARY
-    monkeypatch.setattr(folding_module, "TASK_SUMMARY", Watched())
+    monkeypatch.setattr(folding_module, "account_and_run", watched)
     folded = await TaskFolder(world.log, clock=world.clock).fold([task("long"), task("short"), task("none")])
     assert threads == {"long": False, "short": True}
     assert [row.address.task_id for row in folded.rows] == ["long", "short"]

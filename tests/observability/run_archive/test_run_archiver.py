@@ -19,6 +19,7 @@ from relayna.observability.archive import ArchiveResult, UnreadableArchive
 from relayna.observability.archive.lines import plain_lines
 from relayna.observability.run_archive import RunArchiveFolder, RunArchiver, RunImporter
 from relayna.observability.run_archive.lines import read_lines
+from relayna.observability.run_records.retention import RunRetention
 from relayna.streams.keys import DEFAULT_TENANT
 from relayna.streams.run_records import WEEK_MICROS, RunRecords, StoredRun
 
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.anyio
 WEEK = 2_900
 NOW = Instant((WEEK + 20) * WEEK_MICROS)
 OVER, YOUNG = NOW - DAY, NOW + DAY
-RETENTION_SECONDS = 90 * 86_400
+RETENTION = RunRetention(days=90)
 
 
 def archiver(records: RunRecords, folder: Path, *, began_before: Instant | None = None) -> RunArchiver:
@@ -35,7 +36,7 @@ def archiver(records: RunRecords, folder: Path, *, began_before: Instant | None 
         records,
         RunArchiveFolder(folder),
         tenant=DEFAULT_TENANT,
-        retention_seconds=RETENTION_SECONDS,
+        retention=RETENTION,
         began_before=began_before,
         clock=FrozenClock(NOW),
     )
@@ -44,7 +45,7 @@ def archiver(records: RunRecords, folder: Path, *, began_before: Instant | None 
 def importer(records: RunRecords, *, seconds_later: int = 0) -> RunImporter:
     clock = FrozenClock(NOW)
     clock.advance(seconds_later)
-    return RunImporter(records, retention_seconds=RETENTION_SECONDS, clock=clock)
+    return RunImporter(records, retention=RETENTION, clock=clock)
 
 
 def file_of(folder: Path) -> Path:
@@ -150,10 +151,10 @@ async def test_there_and_back_is_the_same(runs: list[StoredRun], waits: bool) ->
         assert records.runs == {}
         written = file_of(folder).read_bytes()
         assert await bring_back(records, file_of(folder)) == (len(before), 0, 0)
-        later = RETENTION_SECONDS - 1 if waits else 0
+        later = 89 * 86_400 if waits else 0
         assert await bring_back(records, file_of(folder), seconds_later=later) == (0, len(before), 0)
         assert {key: (run.data, run.began, run.heading) for key, run in records.runs.items()} == before
-        assert all(run.expires_at == NOW + RETENTION_SECONDS * 1_000_000 for run in records.runs.values())
+        assert all(0 <= run.expires_at - NOW - 90 * DAY < DAY for run in records.runs.values())
         far = Instant(NOW + WEEK_MICROS)
         assert (await archiver(records, folder, began_before=far).archive(WEEK)).forgotten
         assert file_of(folder).read_bytes() == written

@@ -1,0 +1,277 @@
+"""Runs and the edges that led to them as bytes of a record, and back.
+
+Owns the layout, of which nothing of a run or an edge is lost. A record begins with what many have in common: the
+version of the layout, the agent and the workflow. Times are told from when the run began, ids as few bytes as they
+hold, and a source that is the run or its session not at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from relayna.instants import Instant
+from relayna.projections.lineage.run_edges import BIRTH_KINDS, EDGE_KINDS, Run, RunEdge
+from relayna.streams.packing import PackedReader, PackedWriter, packed_id, unpacked_id
+from relayna.streams.run_records import StoredRun
+
+__all__ = ["KeptRun", "Record", "decode_run", "encode_run"]
+
+_VERSION: Final = 1
+
+_STATUSES: Final = (None, "completed", "failed", "dead_lettered", "running", "cancelled", "abandoned")
+_OTHER_STATUS: Final = 7
+_RUN_ID, _SESSION, _STARTED, _ENDED, _DECISIONS = (1 << bit for bit in range(5))
+_STATUS_BIT: Final = 5
+
+_FROM_OUTSIDE, _FROM_ITSELF, _FROM_SESSION, _FROM_ID = range(4)
+"""Where an edge comes from; beyond the last by the kind of the packed id."""
+_SOURCE_BIT: Final = 4
+_MORE: Final = 1 << 7
+_OTHER_BIRTH, _OTHER_SESSION, _VARIANT, _LABEL, _METADATA, _COST, _TOKENS = (1 << bit for bit in range(7))
+
+_ATTEMPT: Final = re.compile(r"([0-9a-f]{16})\.(0|[1-9][0-9]{0,8})")
+_BEGINNINGS: Final = ((16, 2), (32, 3), (36, 4))
+"""Ids of events that begin with the id of an attempt or a message: how long that is, and their kind."""
+
+
+class KeptRun(Struct, frozen=True):
+    """One run, and the edges that lead to it."""
+
+    run: Run
+    edges: Sequence[RunEdge]
+
+
+class Record(Struct, frozen=True):
+    """The bytes of a record, and how many of them many records have in common."""
+
+    data: bytes
+    heading: int
+
+
+def encode_run(kept: KeptRun, *, task_id: str, session_id: str, began: Instant) -> Record:
+    """What is stored of a run under this task and session. All edges lead to it."""
+    writer = PackedWriter()
+    writer.number(_VERSION)
+    for name in (kept.run.agent, kept.run.workflow):
+        _write_name(writer, name)
+    heading = len(writer.data)
+    _write_run(writer, kept.run, task_id=task_id, session_id=session_id, began=began)
+    last = began
+    for edge in kept.edges:
+        _write_edge(writer, edge, kept.run, last)
+        last = edge.at
+    return Record(bytes(writer.data), heading)
+
+
+def decode_run(stored: StoredRun) -> KeptRun | None:
+    """The run that the record tells of; None when this version cannot read it."""
+    try:
+        return _decode(stored)
+    except (ValueError, msgspec.DecodeError):
+        return None
+
+
+def _decode(stored: StoredRun) -> KeptRun:
+    reader = PackedReader(stored.data)
+    if reader.number() != _VERSION:
+        raise ValueError("another version wrote it")
+    agent, workflow = _read_name(reader), _read_name(reader)
+    run = _read_run(reader, stored, agent, workflow)
+    edges: list[RunEdge] = []
+    last = stored.began
+    while reader.at < len(stored.data):
+        edges.append(_read_edge(reader, run, last))
+        last = edges[-1].at
+    return KeptRun(run, edges)
+
+
+def _write_run(writer: PackedWriter, run: Run, *, task_id: str, session_id: str, began: Instant) -> None:
+    status = _STATUSES.index(run.status) if run.status in _STATUSES else _OTHER_STATUS
+    flags = status << _STATUS_BIT
+    flags |= _RUN_ID if run.run_id != task_id else 0
+    flags |= _SESSION if run.session_id != session_id else 0
+    flags |= _STARTED if run.started_at is not None else 0
+    flags |= _ENDED if run.ended_at is not None else 0
+    flags |= _DECISIONS if run.decisions else 0
+    writer.data.append(flags)
+    if flags & _RUN_ID:
+        writer.text(run.run_id)
+    if flags & _SESSION:
+        writer.text(run.session_id)
+    if status == _OTHER_STATUS:
+        writer.text(run.status or "")
+    last = began
+    for at in (run.started_at, run.ended_at):
+        if at is not None:
+            writer.signed(at - last)
+            last = at
+    if run.decisions:
+        writer.blob(msgspec.msgpack.encode(run.decisions))
+
+
+def _read_run(reader: PackedReader, stored: StoredRun, agent: str | None, workflow: str | None) -> Run:
+    flags = reader.byte()
+    run_id = reader.text() if flags & _RUN_ID else stored.address.task_id
+    session_id = reader.text() if flags & _SESSION else stored.session_id
+    code = flags >> _STATUS_BIT
+    status = reader.text() if code == _OTHER_STATUS else _STATUSES[code]
+    started = ended = None
+    last: int = stored.began
+    if flags & _STARTED:
+        last = started = Instant(last + reader.signed())
+    if flags & _ENDED:
+        ended = Instant(last + reader.signed())
+    decisions = _decode_object(reader.blob()) if flags & _DECISIONS else {}
+    return Run(
+        run_id=run_id,
+        session_id=session_id,
+        agent=agent,
+        workflow=workflow,
+        status=status,
+        started_at=started,
+        ended_at=ended,
+        decisions=decisions,
+    )
+
+
+def _write_edge(writer: PackedWriter, edge: RunEdge, run: Run, last: Instant) -> None:
+    source, packed = _source(edge, run)
+    more = _more(edge, run)
+    writer.data.append(EDGE_KINDS.index(edge.kind) | source << _SOURCE_BIT | (_MORE if more else 0))
+    if more:
+        writer.data.append(more)
+    _write_event_id(writer, edge.edge_id)
+    if source >= _FROM_ID:
+        writer.id(source - _FROM_ID, packed)
+    writer.signed(edge.at - last)
+    if more & _OTHER_SESSION:
+        writer.text(edge.session_id)
+    for flag, text in ((_VARIANT, edge.variant), (_LABEL, edge.label)):
+        if more & flag:
+            writer.text(text or "")
+    if more & _METADATA:
+        writer.blob(msgspec.msgpack.encode(edge.metadata))
+    for flag, number in ((_COST, edge.cost_attributed), (_TOKENS, edge.tokens_attributed)):
+        if more & flag:
+            writer.signed(number)
+
+
+def _read_edge(reader: PackedReader, run: Run, last: Instant) -> RunEdge:
+    first = reader.byte()
+    more = reader.byte() if first & _MORE else 0
+    code = first & 0xF
+    if code >= len(EDGE_KINDS):
+        raise ValueError(f"no kind of edge is {code}")
+    kind = EDGE_KINDS[code]
+    edge_id = _read_event_id(reader)
+    where = (first & ~_MORE) >> _SOURCE_BIT
+    source = {_FROM_OUTSIDE: None, _FROM_ITSELF: run.run_id, _FROM_SESSION: run.session_id}.get(where)
+    if where >= _FROM_ID:
+        source = reader.id(where - _FROM_ID)
+    at = Instant(last + reader.signed())
+    return RunEdge(
+        edge_id=edge_id,
+        kind=kind,
+        source=source,
+        target=run.run_id,
+        at=at,
+        session_id=reader.text() if more & _OTHER_SESSION else run.session_id,
+        is_birth=(kind in BIRTH_KINDS) is not bool(more & _OTHER_BIRTH),
+        variant=reader.text() if more & _VARIANT else None,
+        label=reader.text() if more & _LABEL else None,
+        metadata=_decode_object(reader.blob()) if more & _METADATA else None,
+        cost_attributed=reader.signed() if more & _COST else 0,
+        tokens_attributed=reader.signed() if more & _TOKENS else 0,
+    )
+
+
+def _source(edge: RunEdge, run: Run) -> tuple[int, bytes]:
+    if edge.source is None:
+        return _FROM_OUTSIDE, b""
+    if edge.source == run.run_id:
+        return _FROM_ITSELF, b""
+    if edge.source == run.session_id:
+        return _FROM_SESSION, b""
+    kind, packed = packed_id(edge.source)
+    return _FROM_ID + kind, packed
+
+
+def _more(edge: RunEdge, run: Run) -> int:
+    """What there is to tell of an edge beside what every edge has."""
+    told = (
+        (_OTHER_BIRTH, edge.is_birth is not (edge.kind in BIRTH_KINDS)),
+        (_OTHER_SESSION, edge.session_id != run.session_id),
+        (_VARIANT, edge.variant is not None),
+        (_LABEL, edge.label is not None),
+        (_METADATA, edge.metadata is not None),
+        (_COST, edge.cost_attributed != 0),
+        (_TOKENS, edge.tokens_attributed != 0),
+    )
+    return sum(flag for flag, is_told in told if is_told)
+
+
+def _write_event_id(writer: PackedWriter, event_id: str) -> None:
+    """Its kind is in the lowest bits of the first number."""
+    attempt = _ATTEMPT.fullmatch(event_id)
+    if attempt is not None:
+        writer.number(int(attempt[2]) << 3 | 1)
+        writer.data += bytes.fromhex(attempt[1])
+        return
+    for size, kind in _BEGINNINGS:
+        packed = _packed(event_id[:size])
+        if packed is not None and event_id[size : size + 1] == ".":
+            rest = event_id[size + 1 :].encode(errors="surrogatepass")
+            writer.number(len(rest) << 3 | kind)
+            writer.data += packed + rest
+            return
+    data = event_id.encode(errors="surrogatepass")
+    writer.number(len(data) << 3)
+    writer.data += data
+
+
+def _read_event_id(reader: PackedReader) -> str:
+    number = reader.number()
+    kind, size = number & 0b111, number >> 3
+    match kind:
+        case 0:
+            return reader.take(size).decode(errors="surrogatepass")
+        case 1:
+            return f"{reader.take(8).hex()}.{size}"
+        case 2:
+            beginning = reader.take(8).hex()
+        case 3 | 4:
+            beginning = unpacked_id(kind - 2, reader.take(16))
+        case _:
+            raise ValueError(f"no id of an event is of kind {kind}")
+    return f"{beginning}.{reader.take(size).decode(errors='surrogatepass')}"
+
+
+def _packed(text: str) -> bytes | None:
+    """The id of an attempt or a message, packed; None when it is not minted by relayna or alike."""
+    if len(text) == 16:
+        kind, packed = packed_id(text + text)
+        return packed[:8] if kind else None
+    kind, packed = packed_id(text)
+    return packed if kind else None
+
+
+def _write_name(writer: PackedWriter, name: str | None) -> None:
+    if name is None:
+        writer.number(0)
+        return
+    data = name.encode(errors="surrogatepass")
+    writer.number(len(data) + 1)
+    writer.data += data
+
+
+def _read_name(reader: PackedReader) -> str | None:
+    size = reader.number()
+    return None if size == 0 else reader.take(size - 1).decode(errors="surrogatepass")
+
+
+_decode_object: Final = msgspec.msgpack.Decoder(dict[str, Any]).decode  # Any: JSON values
