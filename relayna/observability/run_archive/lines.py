@@ -1,10 +1,12 @@
 """The lines of an archive of runs, in both directions: JSON, compressed with gzip, one line a run.
 
     {"relayna": "archived_runs", "version": 1, "tenant", "week", "first_day"}
-    {"relayna": "archived_run", "tenant", "session_id", "run_id", "began", "expires_at", "heading", "data"}
+    {"relayna": "archived_run", "tenant", "session_id", "run_id", "began", "expires_at", "heading", "data", "run",
+     "edges"}
 
 `data` is the record itself, in base64, so that what comes back is what was stored, whatever version of relayna wrote
-or reads it; times are microseconds since 1970. The same records give the same bytes.
+or reads it. `run` and `edges` say the same for people and other programs, and are not read back. Times are
+microseconds since 1970. The same records give the same bytes.
 """
 
 from __future__ import annotations
@@ -16,10 +18,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any, Final
 
+import msgspec
+
 from relayna.errors import InvalidSetting
 from relayna.ids import TaskId, Tenant
 from relayna.instants import Instant, format_instant
 from relayna.observability.archive.lines import UnreadableArchive, plain_lines
+from relayna.observability.run_records.encoding import decode_run
 from relayna.streams.keys import TaskAddress, checked_tenant
 from relayna.streams.run_records import WEEK_MICROS, StoredRun
 
@@ -52,6 +57,7 @@ def run_line(run: StoredRun) -> bytes:
         "expires_at": run.expires_at,
         "heading": run.heading,
         "data": base64.b64encode(run.data).decode(),
+        **_plain(run),
     }
     return _encoded(told)
 
@@ -103,6 +109,13 @@ def read_lines(path: Path) -> Iterable[StoredRun]:
         for number, line in enumerate(plain_lines(file)):
             if number or not is_head(line):
                 yield archived_run(line)
+
+
+def _plain(stored: StoredRun) -> dict[str, Any]:  # Any: JSON values
+    kept = decode_run(stored)
+    if kept is None:
+        return {"run": None, "edges": None}
+    return {"run": msgspec.to_builtins(kept.run), "edges": msgspec.to_builtins(kept.edges)}
 
 
 def _encoded(told: Mapping[str, Any]) -> bytes:  # Any: JSON values

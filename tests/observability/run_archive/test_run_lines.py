@@ -9,8 +9,10 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from observability.recorded_run_steps import edge_to, recorded, some_run
 from observability.run_archive.kept_runs import kept_run, some_runs
 
+from relayna.instants import Instant
 from relayna.observability.archive import UnreadableArchive
 from relayna.observability.run_archive.lines import archived_run, is_head, run_line, write_lines
 from relayna.streams.keys import DEFAULT_TENANT
@@ -35,6 +37,14 @@ def test_the_same_records_give_the_same_bytes() -> None:
     assert is_head(head)
     assert json.loads(head)["first_day"] == "2025-07-31"
     assert [archived_run(line) for line in lines] == [kept_run("a"), kept_run("b")]
+
+
+def test_people_can_read_what_a_record_says() -> None:
+    run = some_run("R", Instant(5))
+    told = json.loads(run_line(recorded(run, [edge_to(run, "spawn", "P")])))
+    assert (told["run"]["agent"], told["run"]["started_at"]) == ("clerk", 5)
+    assert [(edge["kind"], edge["source"]) for edge in told["edges"]] == [("spawn", "P")]
+    assert json.loads(run_line(kept_run("a")))["run"] is None
 
 
 @pytest.mark.parametrize(
