@@ -52,8 +52,8 @@ class EdgeAdmission:
             return True
         self.refused("second_birth")
         _log.warning(
-            "Run %s was born by %s of %s; its birth by %s of %s is not recorded",
-            *(edge.target_run, *known, *origin),
+            "Run %s was born by %s; its birth by %s is not recorded",
+            *(edge.target_run, _named(known), _named(origin)),
         )
         return False
 
@@ -68,3 +68,8 @@ class EdgeAdmission:
             if len(self._births) > self._most:
                 self._births.popitem(last=False)
             return known
+
+
+def _named(origin: _Origin) -> str:
+    kind, source = origin
+    return kind if source is None else f"{kind} from {source}"
