@@ -6,23 +6,27 @@ Owns what counts as being there already: a record of the run that is as new, or 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, TypeAlias
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from relayna.clock import Clock, SystemClock
-from relayna.ids import Tenant
-from relayna.instants import Instant
+from relayna.instants import UNTIMED, Instant
 from relayna.observability.archive import UnreadableArchive
 from relayna.observability.run_archive.lines import archived_run, is_head
 from relayna.observability.run_records.retention import RunRetention
+from relayna.streams.keys import TaskAddress
 from relayna.streams.run_records import RunRecords, StoredRun, week_of
 
 __all__ = ["RunImportReport", "RunImporter"]
 
-_RUNS_AT_ONCE: Final = 500
+_RUNS_AT_ONCE: Final = 50_000
+"""What is there is looked at once for so many."""
 _PROBLEMS_TOLD: Final = 20
+
+RunKey: TypeAlias = tuple[TaskAddress, int]
+"""Which run, and in which week its record lies."""
 
 
 class RunImportReport(Struct, kw_only=True):
@@ -76,21 +80,29 @@ class RunImporter:
 
     async def _finish(self) -> None:
         runs, self._waiting = self._waiting, []
+        there = await self._there(runs)
         absent: list[StoredRun] = []
-        there: dict[object, Instant] = {}
-        looked_at: set[tuple[Tenant, str]] = set()
         for run in runs:
-            session = run.address.tenant, run.session_id
-            if session not in looked_at:
-                looked_at.add(session)
-                there |= {_key(one): one.expires_at for one in await self._records.of_session(*session)}
-            if there.get(_key(run), run.expires_at - 1) < run.expires_at:
+            if there.get(_key(run), UNTIMED) < run.expires_at:
                 there[_key(run)] = run.expires_at
                 absent.append(run)
-        self.report.known += len(runs) - len(absent)
         if absent:
             await self._records.restore([self._kept_on(run) for run in absent])
+        self.report.known += len(runs) - len(absent)
         self.report.runs += len(absent)
+
+    async def _there(self, runs: list[StoredRun]) -> dict[RunKey, Instant]:
+        """Until when those of these runs are kept that are there."""
+        wanted = {_key(run) for run in runs}
+        there: dict[RunKey, Instant] = {}
+        for tenant in {run.address.tenant for run in runs}:
+            times = {run.began for run in runs if run.address.tenant == tenant}
+            if not set(await self._records.weeks(tenant)) & {week_of(began) for began in times}:
+                continue
+            async for one in self._records.between(tenant, min(times), Instant(max(times) + 1)):
+                if _key(one) in wanted:
+                    there[_key(one)] = one.expires_at
+        return there
 
     def _kept_on(self, run: StoredRun) -> StoredRun:
         now, whose = self._clock.now(), run.address.tenant
@@ -98,5 +110,5 @@ class RunImporter:
         return replace(run, expires_at=max(run.expires_at, until))
 
 
-def _key(run: StoredRun) -> tuple[object, ...]:
-    return run.address, run.session_id, week_of(run.began)
+def _key(run: StoredRun) -> RunKey:
+    return run.address, week_of(run.began)

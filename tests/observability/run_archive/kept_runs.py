@@ -17,15 +17,15 @@ DAY = 86_400_000_000
 
 
 class KeptRuns:
-    """Records of runs as the protocol has them: newest stays, weeks are forgotten as a whole."""
+    """Records of runs as the protocol has them: the newest of a run and week stays, weeks are forgotten as a whole."""
 
     def __init__(self, runs: Iterable[StoredRun] = ()) -> None:
-        self.runs: dict[tuple[TaskAddress, str, int], StoredRun] = {}
+        self.runs: dict[tuple[TaskAddress, int], StoredRun] = {}
         self.put(runs)
 
     def put(self, runs: Iterable[StoredRun]) -> None:
         for run in runs:
-            key = run.address, run.session_id, week_of(run.began)
+            key = run.address, week_of(run.began)
             there = self.runs.get(key)
             if there is None or there.expires_at < run.expires_at:
                 self.runs[key] = run
