@@ -66,6 +66,8 @@ class LineageWatch:
         """What it looks at."""
         self._tenants: dict[Tenant, list[RunWithoutBirth]] = {tenant: [] for tenant in tenants}
         """With what was found of each when it was looked at last."""
+        self._away: set[Tenant] = set()
+        """Whose records could not be read when they were looked at last."""
         self._measures = measures
         self._window_micros = round(window_seconds * 1_000_000)
         self._settled_micros = round(settled_seconds * 1_000_000)
@@ -97,9 +99,12 @@ class LineageWatch:
         for tenant in list(self._tenants):
             try:
                 self._tenants[tenant] = await self._without_birth(tenant)
+                self._away.discard(tenant)
             except StoreError as error:  # what was found before stands until it is known better
                 self._measures.increment(_FAILURES, reason="store")
-                _logger.warning("The births of runs could not be looked at: %s", error)
+                level = logging.DEBUG if tenant in self._away else logging.WARNING
+                _logger.log(level, "Births of runs are not looked at until the store answers: %s", error)
+                self._away.add(tenant)
         found = [(tenant, one) for tenant, some in self._tenants.items() for one in some]
         new = [one for tenant, one in found if self._is_new(tenant, one.run_id)]
         if new:
