@@ -98,7 +98,7 @@ class RelaynaRuntime:
         self._parts = parts = ProcessParts(
             log=log, topology=topology, retention_seconds=retention_seconds, clock=clock,
             open_retention_seconds=open_retention_seconds, run_retention=run_retention or RunRetention(),
-            admission=self._admission, reports=GraphReports(self.measures), lists=make_list_parts(log, clock),
+            admission=self._admission, reports=GraphReports(self.measures), lists=make_list_parts(log, clock, self.measures),
             keeper=dead_letters or partial(_keeper_without_broker, counters=self.measures),
         )  # fmt: skip
         self._services = by_tenant(self._make_services, default=self.tenant)

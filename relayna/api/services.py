@@ -16,6 +16,7 @@ from relayna.observability.admission import Admission
 from relayna.observability.dead_letter_replayer import DeadLetterKeeper
 from relayna.observability.dead_letter_store import DLQStore
 from relayna.observability.graph_service import ExecutionGraphService
+from relayna.observability.lineage_gathering import Recorded
 from relayna.observability.lineage_service import LineageService
 from relayna.observability.lineage_watch import LineageWatch
 from relayna.observability.metrics import GraphReports, PrometheusMeasures
@@ -28,6 +29,7 @@ from relayna.observability.read_models import (
     run_records_beside,
 )
 from relayna.observability.reliability_service import ReliabilityService
+from relayna.observability.run_records.known_runs import KnownRuns
 from relayna.observability.run_records.retention import RunRetention
 from relayna.observability.task_histories import TaskHistories
 from relayna.signals import Counters
@@ -55,12 +57,13 @@ KeeperMaker: TypeAlias = Callable[[DLQStore], DeadLetterKeeper]
 
 
 class ListParts(Struct, frozen=True):
-    """What lists and statistics are read from, and how far behind it is."""
+    """What lists, statistics and lineage are read from, and how far behind it is."""
 
     read_models: ReadModels
     progress: ReadModelProgress
-    runs: RunRecords | None
+    run_records: RunRecords | None
     """None for a log beside which there are none."""
+    counters: Counters
 
 
 class ProcessParts(Struct, frozen=True, kw_only=True):
@@ -96,13 +99,14 @@ class TenantServices(Struct, frozen=True, kw_only=True):
     reliability: ReliabilityService | None
 
 
-def make_list_parts(log: Log, clock: Clock) -> ListParts | None:
+def make_list_parts(log: Log, clock: Clock, counters: Counters) -> ListParts | None:
     """None for a log beside which there are no read models. Connects to nothing."""
     if not isinstance(log, MemoryLog | RedisLog):
         return None
     read_models = read_models_beside(log, clock=clock)
     progress = ReadModelProgress(log=log, read_models=read_models, clock=clock)
-    return ListParts(read_models, progress, run_records_beside(log, read_models))
+    run_records = run_records_beside(log, read_models, counters=counters)
+    return ListParts(read_models, progress, run_records, counters)
 
 
 def make_indexer(parts: ProcessParts, lists: ListParts, counters: Counters) -> Indexer:
@@ -121,10 +125,10 @@ def make_lineage_watch(
     parts: ProcessParts, tenant: Tenant, measures: PrometheusMeasures
 ) -> LineageWatch | None:
     """Who watches over the births of this tenant's runs; None where there are no records of runs."""
-    if parts.lists is None or parts.lists.runs is None:
+    if parts.lists is None or parts.lists.run_records is None:
         return None
     return LineageWatch(
-        parts.lists.runs,
+        parts.lists.run_records,
         tenants=[tenant],
         measures=measures,
         settled_seconds=_SECONDS_TO_SETTLE,
@@ -173,6 +177,10 @@ def make_services(parts: ProcessParts, tenant: Tenant) -> TenantServices:
 
 
 def _make_lineage(parts: ProcessParts, tenant: Tenant) -> LineageService:
+    recorded = None
+    if parts.lists is not None and parts.lists.run_records is not None:
+        known = KnownRuns(parts.lists.run_records, tenant=tenant, counters=parts.lists.counters)
+        recorded = Recorded(known, parts.lists.progress)
     return LineageService(
         log=parts.log,
         topology=parts.topology,
@@ -180,11 +188,12 @@ def _make_lineage(parts: ProcessParts, tenant: Tenant) -> LineageService:
         retention_seconds=parts.retention_seconds,
         clock=parts.clock,
         admission=parts.admission,
+        recorded=recorded,
     )
 
 
 def _make_reliability(parts: ProcessParts, tenant: Tenant) -> ReliabilityService | None:
-    if parts.lists is None or parts.lists.runs is None:
+    if parts.lists is None or parts.lists.run_records is None:
         return None
-    records = parts.lists.runs
+    records = parts.lists.run_records
     return ReliabilityService(records=records, tenant=tenant, clock=parts.clock, admission=parts.admission)

@@ -13,15 +13,18 @@ from typing import Final, Literal, TypeAlias, TypeVar
 
 import click
 
-from relayna.cli.options import required_redis_url
+from relayna.cli.read_models import log_and_models
 from relayna.cli.tables import duration_cell, printed, write_table
 from relayna.instants import Instant, parse_instant
+from relayna.observability.lineage_gathering import Recorded
 from relayna.observability.lineage_service import LineageService
 from relayna.observability.lineage_told import RunEdgeTold, RunTold
+from relayna.observability.read_models import ReadModelProgress
+from relayna.observability.run_records.known_runs import KnownRuns
 from relayna.projections.lineage.run_edges import dollars
 from relayna.settings import Settings
 from relayna.streams import checked_tenant
-from relayna.streams.redis import RedisLog
+from relayna.streams.redis.run_records import RedisRunRecords
 
 __all__ = [
     "LINEAGE_FORMATS",
@@ -46,10 +49,12 @@ AnswerT = TypeVar("AnswerT")
 
 async def answered(settings: Settings, ask: Callable[[LineageService], Awaitable[AnswerT]]) -> AnswerT:
     """What a service over the store of these settings answers."""
-    log = RedisLog(required_redis_url(settings), prefix=settings.prefix, shard_count=settings.shard_count)
+    log, models = log_and_models(settings)
+    tenant, kept = checked_tenant(settings.tenant), settings.retention_seconds
+    records = KnownRuns(RedisRunRecords(log), tenant=tenant)
+    recorded = Recorded(records, ReadModelProgress(log=log, read_models=models))
     async with log:
-        tenant, kept = checked_tenant(settings.tenant), settings.retention_seconds
-        return await ask(LineageService(log=log, tenant=tenant, retention_seconds=kept))
+        return await ask(LineageService(log=log, tenant=tenant, retention_seconds=kept, recorded=recorded))
 
 
 def kinds_given(kinds: str | None) -> tuple[str, ...]:

@@ -101,13 +101,20 @@ class FamilyReader:
 
     async def read(self, root: TaskId, *, depth: int) -> FamilyHistory:
         """The root and `depth` generations of relatives. Raises `ExecutionNotFound`, `InvalidQuery`, `StoreError`."""
-        seen = {root}
-        generation = [root]
+        return await self._read([root], depth=depth, has_root=True)
+
+    async def read_all(self, tasks: Collection[TaskId], *, depth: int) -> FamilyHistory:
+        """Several tasks, of which none needs to be there, and their relatives. Raises as `read`."""
+        return await self._read(list(dict.fromkeys(tasks)), depth=depth, has_root=False)
+
+    async def _read(self, generation: list[TaskId], *, depth: int, has_root: bool) -> FamilyHistory:
+        seen = set(generation)
         for level in range(depth + 1):
+            is_root = has_root and level == 0
             children: dict[TaskId, None] = {}
             for start in range(0, len(generation), _READ_AT_ONCE):
-                for reading in await self._read_some(generation, start, alone=level == 0):
-                    self._take(reading, is_root=level == 0)
+                for reading in await self._read_some(generation, start, alone=is_root):
+                    self._take(reading, is_root=is_root)
                     children.update(dict.fromkeys(sorted(self._relatives(reading))))
             generation = [child for child in children if child not in seen]
             seen.update(generation)

@@ -1,26 +1,26 @@
 """Answers how runs led to one another: up, down, why, a whole session, two runs beside each other.
 
-Owns which streams a question is answered from: those of the run and of whoever they name, up, down or both,
-within bounds. Edges and walks are the projection's (`relayna/projections/lineage`).
+Owns the questions, and whom a stream names as relatives: up, down or both. What is read is `lineage_reading.py`'s, edges
+and walks are the projection's (`relayna/projections/lineage`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from typing import Final, NamedTuple, get_args
+from collections.abc import Iterable
+from typing import Final, TypeVar, get_args
 
-import anyio.to_thread
+from msgspec.structs import replace
 
 from relayna.clock import Clock, SystemClock
 from relayna.errors import InvalidQuery
 from relayna.events import RunEdgeRecorded
-from relayna.events.history import StreamFact
 from relayna.ids import TaskId, Tenant
-from relayna.instants import Instant
+from relayna.instants import format_instant
 from relayna.observability.admission import Admission
-from relayna.observability.family_reading import FamilyHistory, FamilyReader, Relatives
+from relayna.observability.family_reading import Relatives
 from relayna.observability.graph_question import Moment, checked_question
-from relayna.observability.left_out import bounds_for
+from relayna.observability.lineage_gathering import Recorded, beside_the_loop
+from relayna.observability.lineage_reading import KnownLineage, LineageReader
 from relayna.observability.lineage_told import (
     Births,
     Downstream,
@@ -34,12 +34,10 @@ from relayna.observability.lineage_told import (
     upstream_told,
 )
 from relayna.observability.stream_reading import StreamReading
-from relayna.projections.execution import GraphQuery
 from relayna.projections.kinship import parent_told_by
 from relayna.projections.lineage.diff import diff_runs
-from relayna.projections.lineage.run_edges import EDGE_KINDS, Run, RunEdgeKind, RunLineage
-from relayna.projections.lineage.run_lineage import RUN_LINEAGE
-from relayna.projections.lineage.session_graph import DownstreamGraph, downstream_graph, session_graph
+from relayna.projections.lineage.run_edges import EDGE_KINDS, RunEdgeKind
+from relayna.projections.lineage.session_graph import downstream_graph, session_graph
 from relayna.projections.lineage.walks import DEFAULT_HOPS, MAX_HOPS, birth_chain, walk_up
 from relayna.streams import DEFAULT_TENANT, Log
 from relayna.streams.log import DEFAULT_RETENTION_SECONDS
@@ -47,21 +45,14 @@ from relayna.topologies import Topology
 
 __all__ = ["LineageService", "checked_kinds"]
 
+AnswerT = TypeVar("AnswerT", Upstream, Downstream, Births, Session, RunsCompared)
+
 _GENERATIONS: Final = 1_000
-"""Of a chain of births, and of a session: each costs a round trip."""
-_NODES: Final = 50_000
-"""As much is read as a graph of so many nodes is made from."""
-_FOLDED_HERE: Final = 300
-_INCOMPLETE: Final = ("trimmed", "expired", "limit_reached")
-
-
-class _Known(NamedTuple):
-    lineage: RunLineage
-    missing: list[str]
+"""Of a chain of births: each costs a round trip."""
 
 
 class LineageService:
-    """Reads one tenant's runs from a log, which must be open. Any number of these may read the same log.
+    """Reads one tenant's runs from a log, which must be open, and from their records. Any number of these may.
 
     All that serve graphs and lineage in a process share one `admission`. Every question raises
     `ExecutionNotFound` for a run of which nothing is recorded, `InvalidQuery`, `Busy` and `StoreError`.
@@ -76,13 +67,18 @@ class LineageService:
         retention_seconds: int = DEFAULT_RETENTION_SECONDS,
         clock: Clock | None = None,
         admission: Admission | None = None,
+        recorded: Recorded | None = None,
     ) -> None:
-        self._log = log
-        self._tenant = tenant
-        self._terminal = () if topology is None else tuple(topology.terminal_statuses)
-        self._retention_micros = retention_seconds * 1_000_000
-        self._clock = clock or SystemClock()
-        self._admission = admission or Admission()
+        """Without `recorded`, runs are known for as long as their streams."""
+        self._reader = LineageReader(
+            log,
+            tenant=tenant,
+            recorded=recorded,
+            retention_micros=retention_seconds * 1_000_000,
+            terminal_statuses=() if topology is None else tuple(topology.terminal_statuses),
+            clock=clock or SystemClock(),
+            admission=admission or Admission(),
+        )
 
     async def upstream(
         self, run_id: str, *, max_hops: int = DEFAULT_HOPS, kinds: Iterable[str] = (), causal: bool = True
@@ -90,66 +86,61 @@ class LineageService:
         """What a run came from, at most `max_hops` edges away."""
         wanted, hops = checked_kinds(kinds), _checked_hops(max_hops)
         known = await self._read(run_id, _ancestors, generations=hops)
-        walk = walk_up(known.lineage.edges, run_id, max_hops=hops, kinds=wanted, causal=causal)
-        return upstream_told(walk, known.lineage, known.missing)
+        edges = known.lineage.edges
+
+        def tell() -> Upstream:
+            walk = walk_up(edges, run_id, max_hops=hops, kinds=wanted, causal=causal)
+            return upstream_told(walk, known.lineage, known.missing)
+
+        return _dated(await beside_the_loop(len(edges), tell), known)
 
     async def downstream(
         self, run_id: str, *, max_hops: int = DEFAULT_HOPS, kinds: Iterable[str] = (), causal: bool = True
     ) -> Downstream:
         """What came of a run, at most `max_hops` edges away, with sums over the edges found."""
         wanted, hops = checked_kinds(kinds), _checked_hops(max_hops)
-        graph, missing = await self._below(run_id, hops, wanted, causal=causal)
-        return downstream_told(graph, missing)
+        known = await self._read(run_id, _descendants, generations=hops)
+
+        def tell() -> Downstream:
+            graph = downstream_graph(known.lineage, run_id, max_hops=hops, kinds=wanted, causal=causal)
+            return downstream_told(graph, known.missing)
+
+        return _dated(await beside_the_loop(len(known.lineage.edges), tell), known)
 
     async def why(self, run_id: str) -> Births:
         """The births from a run back to its origin."""
         known = await self._read(run_id, _ancestors, generations=_GENERATIONS)
-        return births_told(run_id, birth_chain(known.lineage.edges, run_id), known.lineage, known.missing)
+        chain = birth_chain(known.lineage.edges, run_id)
+        return _dated(births_told(run_id, chain, known.lineage, known.missing), known)
 
     async def session(self, run_id: str, *, kinds: Iterable[str] = (), at: Moment | None = None) -> Session:
-        """The session of a run, as it is or as it was at a time: a session has the id of its first run."""
-        wanted, as_of = checked_kinds(kinds), checked_question(run_id, at=at).at
-        known = await self._read(run_id, _relatives, generations=_GENERATIONS, at=as_of)
-        run = known.lineage.runs.get(run_id)  # none before it began
-        session_id = run_id if run is None else run.session_id
-        graph = session_graph(known.lineage, session_id, kinds=wanted, at=as_of)
-        return session_told(session_id, graph, known.missing)
+        """A session, by its id or by that of one of its runs, as it is or as it was at a time."""
+        wanted, question = checked_kinds(kinds), checked_question(run_id, at=at)
+        known = await self._reader.of_session(question.task_id, _relatives, at=question.at)
+
+        def tell() -> Session:
+            graph = session_graph(known.lineage, known.session_id, kinds=wanted, at=question.at)
+            return session_told(known.session_id, graph, known.missing)
+
+        return _dated(await beside_the_loop(len(known.lineage.edges), tell), known)
 
     async def diff(self, a: str, b: str) -> RunsCompared:
         """What came of one run beside what came of the other."""
-        of_a, missing_a = await self._below(a, MAX_HOPS, ())
-        of_b, missing_b = await self._below(b, MAX_HOPS, ())
-        return compared_told(diff_runs(of_a, of_b), sorted({*missing_a, *missing_b}))
+        of_a = await self._read(a, _descendants, generations=MAX_HOPS)
+        of_b = of_a if a == b else await self._read(b, _descendants, generations=MAX_HOPS)
 
-    async def _below(
-        self, run_id: str, max_hops: int, kinds: Collection[RunEdgeKind], *, causal: bool = True
-    ) -> tuple[DownstreamGraph, list[str]]:
-        known = await self._read(run_id, _descendants, generations=max_hops)
-        graph = downstream_graph(known.lineage, run_id, max_hops=max_hops, kinds=kinds, causal=causal)
-        return graph, known.missing
-
-    async def _read(
-        self, run_id: str, relatives: Relatives, *, generations: int, at: Instant | None = None
-    ) -> _Known:
-        task_id = checked_question(run_id).task_id
-        query = GraphQuery(at=at, terminal_statuses=self._terminal)
-        with self._admission.turn() as turn:
-            reader = FamilyReader(
-                self._log,
-                tenant=self._tenant,
-                bounds=bounds_for(_NODES, max_tasks=_NODES),
-                now=self._clock.now(),
-                retention_micros=self._retention_micros,
-                before_much=turn.take,
-                relatives=relatives,
+        def tell() -> RunsCompared:
+            graphs = (
+                downstream_graph(known.lineage, run_id, max_hops=MAX_HOPS)
+                for known, run_id in ((of_a, a), (of_b, b))
             )
-            history = await reader.read(task_id, depth=generations)
-            if len(history.items) <= _FOLDED_HERE:
-                lineage = _fold(task_id, history, query)
-            else:
-                lineage = await anyio.to_thread.run_sync(_fold, task_id, history, query)
-        facts = (item.name for item in history.items if isinstance(item, StreamFact))
-        return _Known(lineage, sorted({name for name in facts if name in _INCOMPLETE}))
+            return compared_told(diff_runs(*graphs), sorted({*of_a.missing, *of_b.missing}))
+
+        compared = await beside_the_loop(len(of_a.lineage.edges) + len(of_b.lineage.edges), tell)
+        return _dated(compared, of_b if of_a.as_of is None else of_a)
+
+    async def _read(self, run_id: str, relatives: Relatives, *, generations: int) -> KnownLineage:
+        return await self._reader.of_run(checked_question(run_id).task_id, relatives, generations=generations)
 
 
 def checked_kinds(kinds: Iterable[str]) -> tuple[RunEdgeKind, ...]:
@@ -169,13 +160,12 @@ def _checked_hops(max_hops: int) -> int:
     return max_hops
 
 
-def _fold(root: TaskId, history: FamilyHistory, query: GraphQuery) -> RunLineage:
-    state = RUN_LINEAGE.initial(root)
-    for item in history.items:
-        RUN_LINEAGE.apply(state, item)
-    lineage = RUN_LINEAGE.finish(state, query)
-    lineage.runs.setdefault(root, Run(run_id=root, session_id=root))
-    return lineage
+def _dated(answer: AnswerT, known: KnownLineage) -> AnswerT:
+    """The answer, with how far behind the records are that some of it is from."""
+    if known.as_of is None:
+        return answer
+    as_of, lag_ms = known.as_of.as_of, known.as_of.lag_ms
+    return replace(answer, as_of=None if as_of is None else format_instant(as_of), lag_ms=lag_ms)
 
 
 def _ancestors(reading: StreamReading) -> set[TaskId]:

@@ -78,6 +78,10 @@ class Upstream(Struct, frozen=True, kw_only=True):
     """An edge was left unfollowed at the limit of hops."""
     missing: list[str] = field(default_factory=list)
     """Why some histories are not whole: `trimmed`, `expired`, `limit_reached`."""
+    as_of: str | None = None
+    """Some of it is from run records that tell all until then; null where it is as it stands, or nobody knows."""
+    lag_ms: int | None = None
+    """How far that is behind."""
 
 
 class Births(Struct, frozen=True, kw_only=True):
@@ -88,6 +92,8 @@ class Births(Struct, frozen=True, kw_only=True):
     origin: str | None
     """The first run of all; null where its birth is not known."""
     missing: list[str] = field(default_factory=list)
+    as_of: str | None = None
+    lag_ms: int | None = None
 
 
 class Downstream(Struct, frozen=True, kw_only=True):
@@ -101,6 +107,8 @@ class Downstream(Struct, frozen=True, kw_only=True):
     tokens_total: int
     truncated: bool
     missing: list[str] = field(default_factory=list)
+    as_of: str | None = None
+    lag_ms: int | None = None
 
 
 class Session(Struct, frozen=True, kw_only=True):
@@ -111,12 +119,16 @@ class Session(Struct, frozen=True, kw_only=True):
     runs: list[RunTold]
     edges: list[RunEdgeTold]
     missing: list[str] = field(default_factory=list)
+    as_of: str | None = None
+    lag_ms: int | None = None
 
 
 class RunsCompared(RunDiff, frozen=True, kw_only=True):
     """What came of one run beside what came of another."""
 
     missing: list[str] = field(default_factory=list)
+    as_of: str | None = None
+    lag_ms: int | None = None
 
 
 def upstream_told(walk: Walk, lineage: RunLineage, missing: list[str]) -> Upstream:

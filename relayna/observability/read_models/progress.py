@@ -10,7 +10,7 @@ from typing import Final
 import anyio
 
 from relayna.clock import Clock, SystemClock
-from relayna.ids import StreamId, stream_position
+from relayna.ids import StreamId, TaskId, Tenant, stream_position
 from relayna.instants import Instant
 from relayna.observability.read_models.questions import AsOf
 from relayna.observability.read_models.sources import LogSource, source_of
@@ -52,6 +52,19 @@ class ReadModelProgress:
             if self._known is None or not 0 <= now - self._known[0] < self._held_micros:
                 self._known = now, await self._look(now)
             return self._known[1]
+
+    async def unfolded(self, tenant: Tenant, *, most: int) -> list[TaskId] | None:
+        """The tenant's tasks that were appended to since; None when more were, or when that cannot be said."""
+        checkpoints = await self._models.checkpoints(self._shards)
+        positions = {shard: _position(one) for shard, one in zip(self._shards, checkpoints, strict=True)}
+        feeds = await self._source.feeds(positions, limit=most + 2)
+        found: dict[TaskId, None] = {}
+        for shard, checkpoint in zip(self._shards, checkpoints, strict=True):
+            news = _after(feeds[shard], positions[shard])
+            if news and (checkpoint is None or checkpoint.fold_version != FOLD_VERSION or len(news) > most):
+                return None
+            found |= dict.fromkeys(one.address.task_id for one in news if one.address.tenant == tenant)
+        return list(found) if len(found) <= most else None
 
     async def _look(self, now: Instant) -> AsOf:
         checkpoints = await self._models.checkpoints(self._shards)

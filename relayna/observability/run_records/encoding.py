@@ -7,7 +7,6 @@ hold, and a source that is the run or its session not at all.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -15,11 +14,12 @@ import msgspec
 from msgspec import Struct
 
 from relayna.instants import Instant
+from relayna.observability.run_records.event_ids import read_event_id, write_event_id
 from relayna.projections.lineage.run_edges import BIRTH_KINDS, EDGE_KINDS, Run, RunEdge
-from relayna.streams.packing import PackedReader, PackedWriter, packed_id, unpacked_id
+from relayna.streams.packing import PackedReader, PackedWriter, packed_id
 from relayna.streams.run_records import StoredRun
 
-__all__ = ["KeptRun", "Record", "decode_run", "encode_run"]
+__all__ = ["KeptRun", "ParentsWord", "Record", "decode_run", "encode_run"]
 
 _VERSION: Final = 1
 
@@ -32,18 +32,31 @@ _FROM_OUTSIDE, _FROM_ITSELF, _FROM_SESSION, _FROM_ID = range(4)
 """Where an edge comes from; beyond the last by the kind of the packed id."""
 _SOURCE_BIT: Final = 4
 _MORE: Final = 1 << 7
-_OTHER_BIRTH, _OTHER_SESSION, _VARIANT, _LABEL, _METADATA, _COST, _TOKENS = (1 << bit for bit in range(7))
+_OTHER_BIRTH, _OTHER_SESSION, _VARIANT, _LABEL, _METADATA, _COST, _TOKENS, _GROUP = (
+    1 << bit for bit in range(8)
+)
+_ELSEWHERE: Final = 0xE
+"""In place of a kind: the edge that follows leads to another run, which is named first."""
+_WORD: Final = 0xF
+"""In place of a kind: what follows is no edge, but a parent's word."""
 
-_ATTEMPT: Final = re.compile(r"([0-9a-f]{16})\.(0|[1-9][0-9]{0,8})")
-_BEGINNINGS: Final = ((16, 2), (32, 3), (36, 4))
-"""Ids of events that begin with the id of an attempt or a message: how long that is, and their kind."""
+
+class ParentsWord(Struct, frozen=True):
+    """What the history of a run tells of an edge from it that the target's own history does not."""
+
+    edge_id: str
+    variant: str | None
+    label: str | None
+    group_key: str | None
 
 
 class KeptRun(Struct, frozen=True):
-    """One run, and the edges that lead to it."""
+    """One run, the edges that lead to it, and those that lead from it to where its session does not reach."""
 
     run: Run
     edges: Sequence[RunEdge]
+    words: Sequence[ParentsWord] = ()
+    """Of edges that lead from it."""
 
 
 class Record(Struct, frozen=True):
@@ -54,7 +67,7 @@ class Record(Struct, frozen=True):
 
 
 def encode_run(kept: KeptRun, *, task_id: str, session_id: str, began: Instant) -> Record:
-    """What is stored of a run under this task and session. All edges lead to it."""
+    """What is stored of a run under this task and session."""
     writer = PackedWriter()
     writer.number(_VERSION)
     for name in (kept.run.agent, kept.run.workflow):
@@ -65,6 +78,8 @@ def encode_run(kept: KeptRun, *, task_id: str, session_id: str, began: Instant) 
     for edge in kept.edges:
         _write_edge(writer, edge, kept.run, last)
         last = edge.at
+    for word in kept.words:
+        _write_word(writer, word)
     return Record(bytes(writer.data), heading)
 
 
@@ -83,11 +98,19 @@ def _decode(stored: StoredRun) -> KeptRun:
     agent, workflow = _read_name(reader), _read_name(reader)
     run = _read_run(reader, stored, agent, workflow)
     edges: list[RunEdge] = []
+    words: list[ParentsWord] = []
     last = stored.began
     while reader.at < len(stored.data):
-        edges.append(_read_edge(reader, run, last))
+        first = reader.byte()
+        if first & 0xF == _WORD:
+            words.append(_read_word(reader))
+            continue
+        target = run.run_id
+        if first == _ELSEWHERE:
+            target, first = reader.id(reader.byte()), reader.byte()
+        edges.append(_read_edge(reader, first, target, run, last))
         last = edges[-1].at
-    return KeptRun(run, edges)
+    return KeptRun(run, edges, words)
 
 
 def _write_run(writer: PackedWriter, run: Run, *, task_id: str, session_id: str, began: Instant) -> None:
@@ -140,20 +163,22 @@ def _read_run(reader: PackedReader, stored: StoredRun, agent: str | None, workfl
 
 
 def _write_edge(writer: PackedWriter, edge: RunEdge, run: Run, last: Instant) -> None:
+    if edge.target != run.run_id:
+        kind, packed = packed_id(edge.target)
+        writer.data += bytes((_ELSEWHERE, kind))
+        writer.id(kind, packed)
     source, packed = _source(edge, run)
     more = _more(edge, run)
     writer.data.append(EDGE_KINDS.index(edge.kind) | source << _SOURCE_BIT | (_MORE if more else 0))
     if more:
         writer.data.append(more)
-    _write_event_id(writer, edge.edge_id)
+    write_event_id(writer, edge.edge_id)
     if source >= _FROM_ID:
         writer.id(source - _FROM_ID, packed)
     writer.signed(edge.at - last)
     if more & _OTHER_SESSION:
         writer.text(edge.session_id)
-    for flag, text in ((_VARIANT, edge.variant), (_LABEL, edge.label)):
-        if more & flag:
-            writer.text(text or "")
+    _write_told(writer, more, edge)
     if more & _METADATA:
         writer.blob(msgspec.msgpack.encode(edge.metadata))
     for flag, number in ((_COST, edge.cost_attributed), (_TOKENS, edge.tokens_attributed)):
@@ -161,14 +186,13 @@ def _write_edge(writer: PackedWriter, edge: RunEdge, run: Run, last: Instant) ->
             writer.signed(number)
 
 
-def _read_edge(reader: PackedReader, run: Run, last: Instant) -> RunEdge:
-    first = reader.byte()
+def _read_edge(reader: PackedReader, first: int, target: str, run: Run, last: Instant) -> RunEdge:
     more = reader.byte() if first & _MORE else 0
     code = first & 0xF
     if code >= len(EDGE_KINDS):
         raise ValueError(f"no kind of edge is {code}")
     kind = EDGE_KINDS[code]
-    edge_id = _read_event_id(reader)
+    edge_id = read_event_id(reader)
     where = (first & ~_MORE) >> _SOURCE_BIT
     source = {_FROM_OUTSIDE: None, _FROM_ITSELF: run.run_id, _FROM_SESSION: run.session_id}.get(where)
     if where >= _FROM_ID:
@@ -178,12 +202,13 @@ def _read_edge(reader: PackedReader, run: Run, last: Instant) -> RunEdge:
         edge_id=edge_id,
         kind=kind,
         source=source,
-        target=run.run_id,
+        target=target,
         at=at,
         session_id=reader.text() if more & _OTHER_SESSION else run.session_id,
         is_birth=(kind in BIRTH_KINDS) is not bool(more & _OTHER_BIRTH),
         variant=reader.text() if more & _VARIANT else None,
         label=reader.text() if more & _LABEL else None,
+        group_key=reader.text() if more & _GROUP else None,
         metadata=_decode_object(reader.blob()) if more & _METADATA else None,
         cost_attributed=reader.signed() if more & _COST else 0,
         tokens_attributed=reader.signed() if more & _TOKENS else 0,
@@ -206,58 +231,39 @@ def _more(edge: RunEdge, run: Run) -> int:
     told = (
         (_OTHER_BIRTH, edge.is_birth is not (edge.kind in BIRTH_KINDS)),
         (_OTHER_SESSION, edge.session_id != run.session_id),
-        (_VARIANT, edge.variant is not None),
-        (_LABEL, edge.label is not None),
         (_METADATA, edge.metadata is not None),
         (_COST, edge.cost_attributed != 0),
         (_TOKENS, edge.tokens_attributed != 0),
     )
-    return sum(flag for flag, is_told in told if is_told)
+    return _told(edge) | sum(flag for flag, is_told in told if is_told)
 
 
-def _write_event_id(writer: PackedWriter, event_id: str) -> None:
-    """Its kind is in the lowest bits of the first number."""
-    attempt = _ATTEMPT.fullmatch(event_id)
-    if attempt is not None:
-        writer.number(int(attempt[2]) << 3 | 1)
-        writer.data += bytes.fromhex(attempt[1])
-        return
-    for size, kind in _BEGINNINGS:
-        packed = _packed(event_id[:size])
-        if packed is not None and event_id[size : size + 1] == ".":
-            rest = event_id[size + 1 :].encode(errors="surrogatepass")
-            writer.number(len(rest) << 3 | kind)
-            writer.data += packed + rest
-            return
-    data = event_id.encode(errors="surrogatepass")
-    writer.number(len(data) << 3)
-    writer.data += data
+def _told(of: RunEdge | ParentsWord) -> int:
+    told = ((_VARIANT, of.variant), (_LABEL, of.label), (_GROUP, of.group_key))
+    return sum(flag for flag, text in told if text is not None)
 
 
-def _read_event_id(reader: PackedReader) -> str:
-    number = reader.number()
-    kind, size = number & 0b111, number >> 3
-    match kind:
-        case 0:
-            return reader.take(size).decode(errors="surrogatepass")
-        case 1:
-            return f"{reader.take(8).hex()}.{size}"
-        case 2:
-            beginning = reader.take(8).hex()
-        case 3 | 4:
-            beginning = unpacked_id(kind - 2, reader.take(16))
-        case _:
-            raise ValueError(f"no id of an event is of kind {kind}")
-    return f"{beginning}.{reader.take(size).decode(errors='surrogatepass')}"
+def _write_told(writer: PackedWriter, told: int, of: RunEdge | ParentsWord) -> None:
+    for flag, text in ((_VARIANT, of.variant), (_LABEL, of.label), (_GROUP, of.group_key)):
+        if told & flag:
+            writer.text(text or "")
 
 
-def _packed(text: str) -> bytes | None:
-    """The id of an attempt or a message, packed; None when it is not minted by relayna or alike."""
-    if len(text) == 16:
-        kind, packed = packed_id(text + text)
-        return packed[:8] if kind else None
-    kind, packed = packed_id(text)
-    return packed if kind else None
+def _write_word(writer: PackedWriter, word: ParentsWord) -> None:
+    told = _told(word)
+    writer.data += bytes((_WORD, told))
+    write_event_id(writer, word.edge_id)
+    _write_told(writer, told, word)
+
+
+def _read_word(reader: PackedReader) -> ParentsWord:
+    told = reader.byte()
+    return ParentsWord(
+        edge_id=read_event_id(reader),
+        variant=reader.text() if told & _VARIANT else None,
+        label=reader.text() if told & _LABEL else None,
+        group_key=reader.text() if told & _GROUP else None,
+    )
 
 
 def _write_name(writer: PackedWriter, name: str | None) -> None:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from relayna.ids import TaskId, Tenant
 from relayna.instants import UNTIMED, Instant
-from relayna.observability.run_records.encoding import KeptRun, decode_run, encode_run
+from relayna.observability.run_records.encoding import KeptRun, ParentsWord, decode_run, encode_run
 from relayna.projections.lineage.run_edges import EDGE_KINDS, Run, RunEdge
 from relayna.streams import TaskAddress
 from relayna.streams.run_records import StoredRun
@@ -59,8 +59,8 @@ runs = st.builds(
 )  # fmt: skip
 edges = st.builds(
     RunEdge,
-    edge_id=event_ids, kind=st.sampled_from(EDGE_KINDS), source=st.none() | ids, target=st.just(""), at=times,
-    session_id=ids, is_birth=st.booleans(), variant=texts, label=texts, metadata=st.none() | objects,
+    edge_id=event_ids, kind=st.sampled_from(EDGE_KINDS), source=st.none() | ids, target=ids, at=times,
+    session_id=ids, is_birth=st.booleans(), variant=texts, label=texts, group_key=texts, metadata=st.none() | objects,
     cost_attributed=amounts, tokens_attributed=amounts,
 )  # fmt: skip
 
@@ -77,11 +77,15 @@ def stored(kept: KeptRun, *, task_id: str, session_id: str, began: Instant = BEG
     )
 
 
-@given(runs, st.lists(edges, max_size=4), ids, ids, times)
+words = st.builds(ParentsWord, event_ids, texts, texts, texts)
+
+
+@given(runs, st.lists(edges, max_size=4), st.lists(words, max_size=2), st.tuples(ids, ids), times)
 def test_nothing_is_lost(
-    run: Run, told: list[RunEdge], task_id: str, session_id: str, began: Instant
+    run: Run, told: list[RunEdge], said: list[ParentsWord], under: tuple[str, str], began: Instant
 ) -> None:
-    kept = KeptRun(run, [replace(edge, target=run.run_id) for edge in told])
+    task_id, session_id = under
+    kept = KeptRun(run, told, said)
 
     assert decode_run(stored(kept, task_id=task_id, session_id=session_id, began=began)) == kept
 
@@ -92,7 +96,7 @@ def test_every_field_is_known_here() -> None:
     )  # fmt: skip
     assert RunEdge.__struct_fields__ == (
         "edge_id", "kind", "source", "target", "at", "session_id", "is_birth", "variant", "cost_attributed",
-        "tokens_attributed", "label", "metadata",
+        "tokens_attributed", "label", "metadata", "group_key",
     )  # fmt: skip
 
 
@@ -107,7 +111,7 @@ def test_foreign_bytes_are_no_record_and_no_error(data: bytes) -> None:
 
 
 def test_another_version_is_not_read() -> None:
-    kept = KeptRun(Run(run_id="T", session_id="S"), [])
+    kept = KeptRun(Run(run_id="T", session_id="S"), [], [])
     record = stored(kept, task_id="T", session_id="S")
 
     assert decode_run(record) == kept

@@ -1,0 +1,206 @@
+"""What one question about runs has gathered so far: histories from streams, and records.
+
+Owns that each session and run is looked up once, and what is made of all of it together. Which steps are taken, and in
+which order, is `lineage_reading.py`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from typing import Final, TypeVar
+
+import anyio.to_thread
+from msgspec import Struct
+
+from relayna.events import RecordedEvent
+from relayna.events.history import StreamFact
+from relayna.ids import TaskId, Tenant
+from relayna.observability.admission import Turn
+from relayna.observability.family_reading import FamilyHistory, FamilyReader, Relatives
+from relayna.observability.read_models.progress import ReadModelProgress
+from relayna.observability.read_models.questions import AsOf
+from relayna.observability.run_records.encoding import KeptRun
+from relayna.observability.run_records.known_runs import KnownRuns
+from relayna.observability.run_records.merging import as_it_was, merged
+from relayna.projections.execution import GraphQuery
+from relayna.projections.lineage.run_edges import RunLineage
+from relayna.projections.lineage.run_lineage import RUN_LINEAGE
+from relayna.projections.projection import Item
+
+__all__ = ["FEW_RUNS", "LineageGathering", "Recorded", "beside_the_loop"]
+
+FEW_RUNS: Final = 300
+"""So many runs are read from their streams; of more, records are."""
+
+_MADE_HERE: Final = 300
+_ROUNDS: Final = 8
+_LOOKED_UP: Final = 16
+"""Of runs to which edges of other sessions lead, in each round."""
+_COVERED: Final = ("expired", "limit_reached")
+_INCOMPLETE: Final = ("trimmed", *_COVERED)
+
+_MadeT = TypeVar("_MadeT")
+
+
+class Recorded(Struct, frozen=True):
+    """One tenant's run records, and how far behind they are."""
+
+    runs: KnownRuns
+    progress: ReadModelProgress
+
+
+class LineageGathering:
+    """One question's. Methods raise `StoreError`, those that read streams also `ExecutionNotFound` and `Busy`."""
+
+    def __init__(
+        self,
+        reader_for: Callable[[Relatives], FamilyReader],
+        *,
+        turn: Turn,
+        recorded: Recorded | None,
+        tenant: Tenant,
+        query: GraphQuery,
+    ) -> None:
+        self._reader_for = reader_for
+        self._turn = turn
+        self._recorded = recorded
+        self._tenant = tenant
+        self._query = query
+        self._histories: list[FamilyHistory] = []
+        self._whole: set[str] = set()
+        """Runs whose streams were read whole."""
+        self._told = RunLineage(runs={}, edges=[])
+        self._sessions: set[str] = set()
+        self._looked_up: set[str] = set()
+        self._is_current = False
+        self.records: dict[str, list[KeptRun]] = {}
+        """By run."""
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there was more in streams than was read."""
+        return any(history.unread or history.left_out for history in self._histories)
+
+    async def read(self, tasks: Collection[TaskId], relatives: Relatives, *, depth: int) -> None:
+        """Streams of these tasks and of so many generations of relatives. A single task must be there."""
+        reader = self._reader_for(relatives)
+        if len(tasks) == 1:
+            history = await reader.read(*tasks, depth=depth)
+        else:
+            history = await reader.read_all(tasks, depth=depth)
+        self._histories.append(history)
+        left_out = set(history.left_out)
+        cut = {
+            item.task_id for item in history.items if isinstance(item, StreamFact) and item.name == "trimmed"
+        }
+        read = {item.envelope.task_id for item in history.items if isinstance(item, RecordedEvent)}
+        self._whole |= {task_id for task_id in read if task_id not in left_out and task_id not in cut}
+        items = [item for one in self._histories for item in one.items]
+        query = self._query
+        self._told = await beside_the_loop(len(items), lambda: _fold(items, query))
+
+    async def take_session(self, session_id: str) -> None:
+        """The records of a session."""
+        if self._recorded is None or session_id in self._sessions:
+            return
+        self._sessions.add(session_id)
+        found = await self._recorded.runs.of_session(session_id, before_much=self._turn.take)
+        self._take(found)
+
+    async def look_up(self, run_id: str) -> bool:
+        """The record of a run, whatever its session; whether there is one."""
+        if self._recorded is None:
+            return False
+        self._looked_up.add(run_id)
+        found = await self._recorded.runs.of_run(run_id)
+        if found is not None and run_id not in self.records:
+            self._take([found])
+        return found is not None
+
+    async def follow(self) -> None:
+        """The sessions of runs that edges lead to, and of which nothing else is known."""
+        if self._recorded is None:
+            return
+        for _ in range(_ROUNDS):
+            unknown = [run_id for run_id in self._named() if run_id not in self._looked_up][:_LOOKED_UP]
+            for run_id in unknown:
+                if await self.look_up(run_id):
+                    await self.take_session(self.session_of(run_id))
+            if not unknown:
+                return
+
+    async def catch_up(self) -> None:
+        """The streams of what has changed since records were written, unless that is too much."""
+        if self._recorded is None:
+            return
+        changed = await self._recorded.progress.unfolded(self._tenant, most=FEW_RUNS)
+        if changed is None:
+            return
+        self._is_current = True
+        if changed:
+            # Two at least: what is gone meanwhile is no error.
+            await self.read([*changed, changed[0]], _nobody, depth=0)
+
+    def session_of(self, run_id: str) -> str:
+        """The session of a run of which something is known; of any other its own id."""
+        if run_id in self.records and run_id not in self._whole:
+            return self.records[run_id][-1].run.session_id
+        run = self._told.runs.get(run_id)
+        return run_id if run is None else run.session_id
+
+    async def lineage(self) -> RunLineage:
+        """All of it together."""
+        told, read, at = self._told, self._whole, self._query.at
+        records = [record for several in self.records.values() for record in several]
+        if at is not None:
+            records = [as_it_was(record, at) for record in records]
+        size = len(records) + len(told.edges)
+        return await beside_the_loop(size, lambda: merged(told, records, read=read))
+
+    def missing(self) -> list[str]:
+        """Why some histories are not whole, but for those of which there is a record."""
+        facts = [
+            item
+            for history in self._histories
+            for item in history.items
+            if isinstance(item, StreamFact) and item.name in _INCOMPLETE
+        ]
+        return sorted(
+            {fact.name for fact in facts if fact.name not in _COVERED or fact.task_id not in self.records}
+        )
+
+    async def as_of(self, *, is_session: bool) -> AsOf | None:
+        """How far behind it is; None where it is not. A session may have runs that nothing but its id connects."""
+        if self._recorded is None or self._is_current:
+            return None
+        if not is_session and not self.records.keys() - self._whole:
+            return None
+        as_of = await self._recorded.progress.as_of()
+        return None if as_of.lag_ms == 0 else as_of
+
+    def _take(self, found: Iterable[KeptRun]) -> None:
+        for record in found:
+            self.records.setdefault(record.run.run_id, []).append(record)
+
+    def _named(self) -> dict[str, None]:
+        """Runs that are named and not known."""
+        edges = [*self._told.edges]
+        edges += (edge for several in self.records.values() for record in several for edge in record.edges)
+        named = (run_id for edge in edges for run_id in (edge.source, edge.target) if run_id is not None)
+        return {run_id: None for run_id in named if run_id not in self._whole and run_id not in self.records}
+
+
+async def beside_the_loop(size: int, make: Callable[[], _MadeT]) -> _MadeT:
+    """What `make` makes: in a thread when that is much."""
+    return make() if size <= _MADE_HERE else await anyio.to_thread.run_sync(make)
+
+
+def _fold(items: Iterable[Item], query: GraphQuery) -> RunLineage:
+    state = RUN_LINEAGE.initial(TaskId("-"))
+    for item in items:
+        RUN_LINEAGE.apply(state, item)
+    return RUN_LINEAGE.finish(state, query)
+
+
+def _nobody(_: object) -> Collection[TaskId]:
+    return ()

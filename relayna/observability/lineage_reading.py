@@ -1,0 +1,149 @@
+"""Brings together what is known of runs: their streams, and the records of those whose streams do not tell of them.
+
+Owns which of both a question is answered from. Few runs are read from their streams, which are always up to date; of
+many the records are read, and the streams of what has changed since. Judges nothing: projections do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from relayna.clock import Clock
+from relayna.errors import ExecutionNotFound
+from relayna.ids import TaskId, Tenant
+from relayna.instants import Instant
+from relayna.observability.admission import Admission, Turn
+from relayna.observability.family_reading import FamilyReader, Relatives
+from relayna.observability.left_out import bounds_for
+from relayna.observability.lineage_gathering import FEW_RUNS, LineageGathering, Recorded
+from relayna.observability.read_models.questions import AsOf
+from relayna.projections.execution import GraphQuery
+from relayna.projections.lineage.run_edges import Run, RunLineage
+from relayna.streams import Log
+
+__all__ = ["KnownLineage", "LineageReader"]
+
+_NODES: Final = 50_000
+"""Without records, as much is read as a graph of so many nodes is made from."""
+_GENERATIONS: Final = 1_000
+"""Of a session: each costs a round trip."""
+
+
+class KnownLineage(Struct, frozen=True, kw_only=True):
+    """What is known, and how well."""
+
+    lineage: RunLineage
+    session_id: str
+    """Of whoever was asked for."""
+    missing: list[str]
+    """Why some histories are not whole: `trimmed`, `expired`, `limit_reached`."""
+    as_of: AsOf | None
+    """How far behind the records are that some of it is from; None where all is as it stands."""
+
+
+class LineageReader:
+    """Reads one tenant's runs from a log, which must be open, and from its records, where there are any.
+
+    Methods raise `ExecutionNotFound` for a run of which nothing is recorded, `Busy` and `StoreError`.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        *,
+        tenant: Tenant,
+        recorded: Recorded | None,
+        retention_micros: int,
+        terminal_statuses: Sequence[str],
+        clock: Clock,
+        admission: Admission,
+    ) -> None:
+        self._log = log
+        self._tenant = tenant
+        self._recorded = recorded
+        self._retention_micros = retention_micros
+        self._terminal = tuple(terminal_statuses)
+        self._clock = clock
+        self._admission = admission
+
+    async def of_run(self, run_id: TaskId, relatives: Relatives, *, generations: int) -> KnownLineage:
+        """A run, so many generations of its relatives as streams tell, and what records tell of their sessions."""
+        with self._admission.turn() as turn:
+            gathering = self._begin(turn, None)
+            try:
+                await gathering.read([run_id], relatives, depth=generations)
+            except ExecutionNotFound:
+                if not await gathering.look_up(run_id):
+                    raise
+            session_id = gathering.session_of(run_id)
+            await gathering.take_session(session_id)
+            await gathering.follow()
+            if gathering.is_cut:
+                await gathering.catch_up()
+            known = await self._known(gathering, session_id)
+        known.lineage.runs.setdefault(run_id, Run(run_id=run_id, session_id=session_id))
+        return known
+
+    async def of_session(
+        self, asked: TaskId, relatives: Relatives, *, at: Instant | None = None
+    ) -> KnownLineage:
+        """A session, by its id or by that of one of its runs."""
+        with self._admission.turn() as turn:
+            gathering = self._begin(turn, at)
+            await gathering.take_session(asked)
+            if not gathering.records:
+                session_id = await self._session_of(gathering, asked, relatives)
+            else:
+                session_id = asked
+            if len(gathering.records) > FEW_RUNS:
+                await gathering.catch_up()
+            elif gathering.records:
+                roots = [asked, session_id, *map(TaskId, gathering.records)]
+                await gathering.read(roots, relatives, depth=_GENERATIONS)
+            return await self._known(gathering, session_id, is_session=True)
+
+    async def _session_of(self, gathering: LineageGathering, run_id: TaskId, relatives: Relatives) -> TaskId:
+        """The session of a run, with its records: the run's own stream says it, else its record."""
+        try:
+            await gathering.read([run_id], relatives, depth=_GENERATIONS)
+        except ExecutionNotFound:
+            if not await gathering.look_up(run_id):
+                raise
+        session_id = TaskId(gathering.session_of(run_id))
+        await gathering.take_session(session_id)
+        return session_id
+
+    async def _known(
+        self, gathering: LineageGathering, session_id: str, *, is_session: bool = False
+    ) -> KnownLineage:
+        return KnownLineage(
+            lineage=await gathering.lineage(),
+            session_id=session_id,
+            missing=gathering.missing(),
+            as_of=await gathering.as_of(is_session=is_session),
+        )
+
+    def _begin(self, turn: Turn, at: Instant | None) -> LineageGathering:
+        bounds = bounds_for(_NODES, max_tasks=_NODES)
+        if self._recorded is not None:
+            bounds = replace(bounds, tasks=2 * FEW_RUNS)
+
+        def reader_for(relatives: Relatives) -> FamilyReader:
+            return FamilyReader(
+                self._log,
+                tenant=self._tenant,
+                bounds=bounds,
+                now=self._clock.now(),
+                retention_micros=self._retention_micros,
+                before_much=turn.take,
+                relatives=relatives,
+            )
+
+        query = GraphQuery(at=at, terminal_statuses=self._terminal)
+        return LineageGathering(
+            reader_for, turn=turn, recorded=self._recorded, tenant=self._tenant, query=query
+        )
