@@ -33,7 +33,7 @@ FEW_RUNS: Final = 300
 """So many runs are read from their streams; of more, records are."""
 
 _MADE_HERE: Final = 300
-_ROUNDS: Final = 8
+_ROUNDS: Final = 5
 _LOOKED_UP: Final = 16
 """Of runs to which edges of other sessions lead, in each round."""
 _COVERED: Final = ("expired", "limit_reached")
@@ -117,14 +117,14 @@ class LineageGathering:
             self._take([found])
         return found is not None
 
-    async def follow(self) -> None:
-        """The sessions of runs that edges lead to, and of which nothing else is known."""
+    async def follow(self, *, rounds: int = _ROUNDS) -> None:
+        """Runs that edges lead to, and of which nothing else is known; in all rounds but the last with their sessions."""
         if self._recorded is None:
             return
-        for _ in range(_ROUNDS):
+        for left in reversed(range(rounds)):
             unknown = [run_id for run_id in self._named() if run_id not in self._looked_up][:_LOOKED_UP]
             for run_id in unknown:
-                if await self.look_up(run_id):
+                if await self.look_up(run_id) and left:
                     await self.take_session(self.session_of(run_id))
             if not unknown:
                 return

@@ -104,6 +104,7 @@ class LineageReader:
             elif gathering.records:
                 roots = [asked, session_id, *map(TaskId, gathering.records)]
                 await gathering.read(roots, relatives, depth=_GENERATIONS)
+            await gathering.follow(rounds=1)
             return await self._known(gathering, session_id, is_session=True)
 
     async def _session_of(self, gathering: LineageGathering, run_id: TaskId, relatives: Relatives) -> TaskId:
