@@ -41,6 +41,7 @@ from relayna.api.services import (
 )
 from relayna.api.statistics import statistics_endpoints
 from relayna.api.tenants import by_tenant
+from relayna.api.traces import trace_endpoints
 from relayna.api.why import why_endpoints
 from relayna.clock import Clock, SystemClock
 from relayna.ids import Tenant
@@ -159,6 +160,7 @@ class RelaynaRuntime:
                 *why_endpoints(graphs, names),
                 *self._agent_endpoints(),
                 *lineage_endpoints(self._of("lineage"), names),
+                *trace_endpoints(self._of("traces"), names),
                 *live_endpoints(graphs, self.live, names),
                 *dead_letter_endpoints(self._of("dead_letters"), names, self._admission),
             )

@@ -32,6 +32,7 @@ from relayna.observability.reliability_service import ReliabilityService
 from relayna.observability.run_records.known_runs import KnownRuns
 from relayna.observability.run_records.retention import RunRetention
 from relayna.observability.task_histories import TaskHistories
+from relayna.observability.trace.trace_service import TraceService
 from relayna.signals import Counters
 from relayna.streams import Log, MemoryLog
 from relayna.streams.read_models import ReadModels
@@ -93,6 +94,7 @@ class TenantServices(Struct, frozen=True, kw_only=True):
     graphs: ExecutionGraphService
     histories: TaskHistories
     lineage: LineageService
+    traces: TraceService
     dead_letters: DeadLetterKeeper
     lists: ExecutionLists | None
     statistics: StatisticsService | None
@@ -167,6 +169,7 @@ def make_services(parts: ProcessParts, tenant: Tenant) -> TenantServices:
             admission=parts.admission,
         ),
         lineage=_make_lineage(parts, tenant),
+        traces=_make_traces(parts, tenant),
         dead_letters=parts.keeper(
             DLQStore(parts.log, tenant=tenant, clock=parts.clock, ttl_seconds=parts.kept_seconds)
         ),
@@ -197,3 +200,13 @@ def _make_reliability(parts: ProcessParts, tenant: Tenant) -> ReliabilityService
         return None
     records = parts.lists.run_records
     return ReliabilityService(records=records, tenant=tenant, clock=parts.clock, admission=parts.admission)
+
+
+def _make_traces(parts: ProcessParts, tenant: Tenant) -> TraceService:
+    return TraceService(
+        log=parts.log,
+        tenant=tenant,
+        retention_seconds=parts.retention_seconds,
+        clock=parts.clock,
+        admission=parts.admission,
+    )
