@@ -28,6 +28,7 @@ from relayna.errors import (
 __all__ = ["cli", "main"]
 
 _COMMANDS: Final = {
+    "agents": "Say how often the runs of each agent end well.",
     "archive": "Write tasks' streams to files that outlive their retention.",
     "check": "Say whether the store is set up as relayna needs it.",
     "config": "Show each effective setting and where it came from.",
@@ -39,6 +40,7 @@ _COMMANDS: Final = {
     "failures": "List failed attempts of all tasks, newest first.",
     "graph": "Draw what happened to a task.",
     "import": "Bring archives, and events from a program's log, into the store.",
+    "lineage": "Move old records of runs to files, and back.",
     "list": "List tasks by what they have in common.",
     "mcp": "Answer a language model's questions about tasks.",
     "open": "Draw an incident that was exported.",
