@@ -33,6 +33,7 @@ from relayna.observability.lineage_told import (
     session_told,
     upstream_told,
 )
+from relayna.observability.lineage_view import PLAIN_VIEW, LineageView
 from relayna.observability.stream_reading import StreamReading
 from relayna.projections.execution import GraphQuery
 from relayna.projections.kinship import parent_told_by
@@ -94,26 +95,39 @@ class LineageService:
         return upstream_told(walk, known.lineage, known.missing)
 
     async def downstream(
-        self, run_id: str, *, max_hops: int = DEFAULT_HOPS, kinds: Iterable[str] = (), causal: bool = True
+        self,
+        run_id: str,
+        *,
+        max_hops: int = DEFAULT_HOPS,
+        kinds: Iterable[str] = (),
+        causal: bool = True,
+        view: LineageView = PLAIN_VIEW,
     ) -> Downstream:
         """What came of a run, at most `max_hops` edges away, with sums over the edges found."""
         wanted, hops = checked_kinds(kinds), _checked_hops(max_hops)
         graph, missing = await self._below(run_id, hops, wanted, causal=causal)
-        return downstream_told(graph, missing)
+        return downstream_told(graph, missing, view)
 
     async def why(self, run_id: str) -> Births:
         """The births from a run back to its origin."""
         known = await self._read(run_id, _ancestors, generations=_GENERATIONS)
         return births_told(run_id, birth_chain(known.lineage.edges, run_id), known.lineage, known.missing)
 
-    async def session(self, run_id: str, *, kinds: Iterable[str] = (), at: Moment | None = None) -> Session:
+    async def session(
+        self,
+        run_id: str,
+        *,
+        kinds: Iterable[str] = (),
+        at: Moment | None = None,
+        view: LineageView = PLAIN_VIEW,
+    ) -> Session:
         """The session of a run, as it is or as it was at a time: a session has the id of its first run."""
         wanted, as_of = checked_kinds(kinds), checked_question(run_id, at=at).at
         known = await self._read(run_id, _relatives, generations=_GENERATIONS, at=as_of)
         run = known.lineage.runs.get(run_id)  # none before it began
         session_id = run_id if run is None else run.session_id
         graph = session_graph(known.lineage, session_id, kinds=wanted, at=as_of)
-        return session_told(session_id, graph, known.missing)
+        return session_told(session_id, graph, known.missing, view)
 
     async def diff(self, a: str, b: str) -> RunsCompared:
         """What came of one run beside what came of the other."""
