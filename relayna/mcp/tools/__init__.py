@@ -6,9 +6,13 @@ from typing import Final
 
 from relayna.mcp.tools.of_a_task import GRAPH, STATUS, TASK_WHY, TIMELINE
 from relayna.mcp.tools.of_all_tasks import DEAD_LETTERS, FAILURES, SEARCH
+from relayna.mcp.tools.of_runs import RUN_DOWNSTREAM, RUN_UPSTREAM, RUN_WHY, SESSION_DAG
 from relayna.mcp.tools.tool import Tool
 
 __all__ = ["TOOLS", "Tool"]
 
-TOOLS: Final = (TASK_WHY, STATUS, TIMELINE, GRAPH, SEARCH, FAILURES, DEAD_LETTERS)
+TOOLS: Final = (
+    TASK_WHY, STATUS, TIMELINE, GRAPH, SEARCH, FAILURES, DEAD_LETTERS, SESSION_DAG, RUN_WHY, RUN_UPSTREAM,
+    RUN_DOWNSTREAM,
+)  # fmt: skip
 """In the order in which a model reads them: what is most often the first question first."""
