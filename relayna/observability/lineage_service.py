@@ -85,6 +85,11 @@ class LineageService:
         self._clock = clock or SystemClock()
         self._admission = admission or Admission()
 
+    @property
+    def tenant(self) -> Tenant:
+        """Whose runs it reads."""
+        return self._tenant
+
     async def upstream(
         self, run_id: str, *, max_hops: int = DEFAULT_HOPS, kinds: Iterable[str] = (), causal: bool = True
     ) -> Upstream:
