@@ -120,9 +120,9 @@ async def test_a_store_that_goes_away_is_told_and_nothing_is_missed() -> None:
     async with hub_on(log) as hub:
         subscription = await hub.subscribe_to_session(LineageService(log=log), "S")
         await edge(subscription)
-        log.unreachable = True
+        log.unreadable = True
         assert (await told(subscription)).body == SessionStatus("away")
-        log.unreachable = False
+        log.unreadable = False
         story.spawns("child")
         await teller.tell(story)
         seen = {(await told(subscription)).event for _ in range(2)}
