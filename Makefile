@@ -39,7 +39,7 @@ demo: $(setup_done) ## Play all topologies, print one failing run and serve the 
 test: $(setup_done) ## Everything: what the tests need, the checks, the tests
 	@tools/install-test-servers >&2
 	@$(MAKE) --no-print-directory check
-	@$(bin)/pytest $(PYTEST_ARGS)
+	@$(bin)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
 check: $(setup_done) ## Format, lint, types and import contracts
 	$(bin)/ruff format --check .

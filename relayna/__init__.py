@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         MemoryBroker,
         RelaynaClient,
         RetryPolicy,
+        RunStart,
         TaskConsumer,
         TaskRequest,
         WorkflowConsumer,
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     # workers
-    "AggregationConsumer", "MemoryBroker", "RelaynaClient", "RetryPolicy", "TaskConsumer", "TaskRequest",
-    "WorkflowConsumer", "run_consumers", "RabbitMQBroker",
+    "AggregationConsumer", "MemoryBroker", "RelaynaClient", "RetryPolicy", "RunStart", "TaskConsumer",
+    "TaskRequest", "WorkflowConsumer", "run_consumers", "RabbitMQBroker",
     # recording
     "MemoryLog", "Recorder", "RedisLog",
     # reading
@@ -50,12 +51,12 @@ __all__ = [
 ]  # fmt: skip
 
 _HOMES: Final = {
-    **dict.fromkeys(__all__[:8], "relayna.consumer"),
+    **dict.fromkeys(__all__[:9], "relayna.consumer"),
     "RabbitMQBroker": "relayna.consumer.rabbitmq",
     **dict.fromkeys(("MemoryLog", "Recorder"), "relayna.streams"),
     "RedisLog": "relayna.streams.redis",
-    **dict.fromkeys(__all__[12:15], "relayna.observability"),
-    **dict.fromkeys(__all__[15:], "relayna.topologies"),
+    **dict.fromkeys(__all__[13:16], "relayna.observability"),
+    **dict.fromkeys(__all__[16:], "relayna.topologies"),
 }
 
 

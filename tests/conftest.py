@@ -1,14 +1,18 @@
-"""Fixtures that every test may ask for: the event loop, real servers, and the guard against leaked keys."""
+"""Fixtures that every test may ask for: the event loop, real servers, the guard against leaked keys, and the report
+of the reliability tests, which is printed at the end wherever they ran.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from typing import Any
 
 import hypothesis
 import pytest
 from cluster_servers import ClusterUnderTest
 from rabbitmq_server import RabbitMQ
+from reliability.report import ReliabilityReport
 from servers import SERVER_KINDS, Servers, StoreUnderTest
 
 hypothesis.settings.register_profile("relayna", deadline=None, print_blob=True)
@@ -16,6 +20,9 @@ hypothesis.settings.register_profile(
     "ci", parent=hypothesis.settings.get_profile("relayna"), derandomize=True
 )
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "relayna")
+
+
+_REPORT = pytest.StashKey[ReliabilityReport]()
 
 
 @pytest.fixture(scope="session")
@@ -64,3 +71,42 @@ def rabbitmq() -> Iterator[RabbitMQ]:
     """A real RabbitMQ, started when first asked for and shared by the whole session."""
     with RabbitMQ() as shared:
         yield shared
+
+
+@pytest.fixture
+def reliability(request: pytest.FixtureRequest) -> ReliabilityReport:
+    """Where a reliability test enters what it found."""
+    return request.config.stash.setdefault(_REPORT, ReliabilityReport())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What a test has logged is told to another process, in UTF-8; tests of odd texts log what that cannot hold."""
+    report = yield
+    report.sections = [(name, text.encode(errors="replace").decode()) for name, text in report.sections]
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """One process of several hands its report on."""
+    report = session.config.stash.get(_REPORT, None)
+    output = getattr(session.config, "workeroutput", None)
+    if report is not None and output is not None:
+        output["reliability"] = report.handed_on()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:  # Any: pytest-xdist's own
+    """Take the report of another process in."""
+    handed_on = getattr(node, "workeroutput", {}).get("reliability")
+    if handed_on is not None:
+        node.config.stash.setdefault(_REPORT, ReliabilityReport()).take_in(handed_on)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The reliability tests' own report line."""
+    report = config.stash.get(_REPORT, None)
+    if report is not None:
+        terminalreporter.section("reliability")
+        for line in report.lines():
+            terminalreporter.line(line)

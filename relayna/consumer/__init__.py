@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from relayna.consumer.aggregation import AggregationConsumer
 from relayna.consumer.attempts.context import AttemptOver, Context
+from relayna.consumer.attempts.lineage_context import LineageContext
+from relayna.consumer.attempts.suspension import ChildrenEnded, ChildrenNotEnded
 from relayna.consumer.attempts.task_context import TaskContext
 from relayna.consumer.attempts.workflow_context import WorkflowContext
 from relayna.consumer.broker import Broker, Delivery, Message, Settlement, Subscription
@@ -19,6 +21,7 @@ from relayna.consumer.messages.envelopes import (
 )
 from relayna.consumer.messages.payloads import InvalidPayload
 from relayna.consumer.retry_policy import RetryPolicy
+from relayna.consumer.run_start import RunStart
 from relayna.consumer.running import run_consumers
 from relayna.consumer.status_hub import StatusHub
 from relayna.consumer.task import TaskConsumer
@@ -27,13 +30,13 @@ from relayna.consumer.workflow import WorkflowConsumer
 
 __all__ = [
     # consumers and what handlers get
-    "AggregationConsumer", "BatchTaskEnvelope", "Context", "RelaynaClient", "RetryPolicy", "StatusEnvelope", "TaskConsumer",
-    "TaskContext", "TaskEnvelope", "TaskRequest", "WorkflowConsumer", "WorkflowContext", "WorkflowEnvelope",
+    "AggregationConsumer", "BatchTaskEnvelope", "ChildrenEnded", "Context", "LineageContext", "RelaynaClient", "RetryPolicy",
+    "RunStart", "StatusEnvelope", "TaskConsumer", "TaskContext", "TaskEnvelope", "TaskRequest", "WorkflowConsumer", "WorkflowContext", "WorkflowEnvelope",
     "run_consumers",
     # recorders of what passes no worker
     "DeadLetterRecorder", "StatusHub",
     # brokers
     "Broker", "Delivery", "MemoryBroker", "Message", "Settlement", "Subscription",
     # errors
-    "AttemptOver", "InvalidPayload", "MalformedMessage", "TasksNotPublished",
+    "AttemptOver", "ChildrenNotEnded", "InvalidPayload", "MalformedMessage", "TasksNotPublished",
 ]  # fmt: skip

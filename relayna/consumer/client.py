@@ -14,6 +14,7 @@ from relayna.clock import Clock, SystemClock
 from relayna.consumer.attempts.last_chances import LastChances
 from relayna.consumer.batch_request import BatchRequest
 from relayna.consumer.broker import Broker
+from relayna.consumer.edge_admission import EdgeAdmission
 from relayna.consumer.measured_spans import measured_spans
 from relayna.consumer.messages.envelope_codec import EnvelopeCodec
 from relayna.consumer.messages.envelopes import StatusEnvelope, WorkflowEnvelope
@@ -21,12 +22,14 @@ from relayna.consumer.messages.incoming import batched_message_id
 from relayna.consumer.option_checks import check_sink, check_status, checked_tasks
 from relayna.consumer.producer import Producer
 from relayna.consumer.publications import ProducerPublication, Publications, publish_all
+from relayna.consumer.run_start import RunStart, waking_callback
 from relayna.consumer.sender import Sender
 from relayna.consumer.task_request import TaskRequest, TasksNotPublished
-from relayna.events import DEFAULT_REDACTION, Redact, StatusPublished, WorkflowMessagePublished
-from relayna.ids import MessageId, SessionId
+from relayna.events import DEFAULT_REDACTION, Redact
+from relayna.ids import MessageId, SessionId, message_event_id
 from relayna.instants import format_instant
 from relayna.mint import Mint, RandomMint
+from relayna.settings import lineage_emits
 from relayna.signals import Counters, IgnoredCounters, ServedMeasures, Spans, have_report
 from relayna.streams.keys import checked_task_id
 from relayna.streams.sink import ObservationSink
@@ -57,6 +60,8 @@ class RelaynaClient:
     report there too, unless they were told otherwise, and others may look while the client is open. `redact` hides secrets in the texts of exceptions, also in logs and spans.
     """
 
+    _open: AsyncExitStack | None = None
+
     def __init__(
         self,
         *,
@@ -86,16 +91,17 @@ class RelaynaClient:
         self.last_chances = LastChances()
         self.sender = Sender(self.broker, confirm_timeout=confirm_timeout, spans=self.spans, clock=self.clock)
         self.producer = self.mint.producer()
+        self.edges = EdgeAdmission(self.counters, is_told=observation_sink is not None)
         self._producer = Producer(
             sender=self.sender,
             sink=observation_sink,
+            edges=self.edges,
             clock=self.clock,
             name=self.producer,
             topology_kind=self.topology_kind,
         )
         self.envelopes = EnvelopeCodec(aliases)
         self._publications = Publications(self.envelopes, told=self._producer.tells)
-        self._open: AsyncExitStack | None = None
 
     async def __aenter__(self) -> Self:
         """Open the broker and the sink, and declare the topology."""
@@ -129,6 +135,7 @@ class RelaynaClient:
         priority: int | None = None,
         headers: Mapping[str, Any] | None = None,  # Any: AMQP header values
         message_id: str | None = None,
+        started_by: RunStart | None = None,
     ) -> MessageId:
         """Publish a task and return its message's id.
 
@@ -147,6 +154,7 @@ class RelaynaClient:
             priority=priority,
             headers=headers or {},
             message_id=message_id,
+            started_by=started_by,
         )
         return await self._producer.publish(self._task_publication(request))
 
@@ -236,13 +244,23 @@ class RelaynaClient:
             timestamp=format_instant(self.clock.now()),
             correlation_id=correlation_id,
         )
-        fact = StatusPublished(
-            status=status, message=message, meta=dict(meta) if meta else None, message_id=message_id
-        )
         route = status_route(self.topology, task_id)
-        return await self._producer.publish(
-            self._publications.of(envelope, route, message_id, fact, kind="status")
-        )
+        return await self._producer.publish(self._publications.status(envelope, route, message_id))
+
+    def record_callback(
+        self,
+        task_id: str,
+        *,
+        label: str | None = None,
+        metadata: Mapping[str, Any] | None = None,  # Any: the user's own JSON object
+    ) -> None:
+        """Say that a callback from outside has woken a run; handlers have `Context.callback`.
+
+        Recorded while `RELAYNA_LINEAGE_EMIT` is on; it never waits. Raises `InvalidQuery`.
+        """
+        edge = waking_callback(task_id, label=label, metadata=metadata)
+        if lineage_emits():
+            self._producer.tell_edge(edge, message_event_id(self.mint.message_id(), "callback"))
 
     async def _publish_workflow(
         self,
@@ -264,10 +282,8 @@ class RelaynaClient:
             correlation_id=correlation_id,
             session_id=SessionId(session_id or task_id),
         )
-        fact = WorkflowMessagePublished(message_id=message_id, stage=stage, routing_key=route.routing_key)
-        return await self._producer.publish(
-            self._publications.of(envelope, route, message_id, fact, kind="published", headers=headers)
-        )
+        publication = self._publications.workflow(envelope, route, message_id, headers=headers)
+        return await self._producer.publish(publication)
 
     def _task_publication(self, request: TaskRequest) -> ProducerPublication:
         message_id = MessageId(request.message_id) if request.message_id else self.mint.message_id()

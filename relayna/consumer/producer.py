@@ -6,11 +6,13 @@ Owns the order: confirmed first, told then. How a message is put together is in 
 from __future__ import annotations
 
 from relayna.clock import Clock
+from relayna.consumer.edge_admission import EdgeAdmission
+from relayna.consumer.edge_words import other_runs
 from relayna.consumer.publications import ProducerPublication
 from relayna.consumer.sender import Sender
 from relayna.errors import OutcomeUnknown
-from relayna.events import Envelope, Event
-from relayna.ids import MessageId
+from relayna.events import Envelope, Event, RunEdgeRecorded
+from relayna.ids import EventId, MessageId, copied_event_id
 from relayna.instants import Instant
 from relayna.streams.sink import ObservationSink
 
@@ -21,13 +23,21 @@ class Producer:
     """One producer's voice; without a sink it publishes and says nothing."""
 
     def __init__(
-        self, *, sender: Sender, sink: ObservationSink | None, clock: Clock, name: str, topology_kind: str
+        self,
+        *,
+        sender: Sender,
+        sink: ObservationSink | None,
+        edges: EdgeAdmission,
+        clock: Clock,
+        name: str,
+        topology_kind: str,
     ) -> None:
         """`name` tells producers apart in the log."""
         self.tells = sink is not None
         """Whether its publishes are told; a message names no cause that nobody tells of."""
         self._sender = sender
         self._sink = sink
+        self._edges = edges
         self._clock = clock
         self._name = name
         self._topology_kind = topology_kind
@@ -49,10 +59,18 @@ class Producer:
         self._tell(publication, now)
         return publication.message_id
 
+    def tell_edge(self, edge: RunEdgeRecorded, event_id: EventId) -> None:
+        """Tell an edge in the streams of both its ends, unless it may not be told."""
+        if self._edges.admits(edge):
+            now = self._clock.now()
+            own = Envelope(event_id=event_id, timestamp=now, task_id=edge.target_run, producer=self._name)
+            self._say(Event(envelope=own, body=edge))
+            self._tell_others(own, edge)
+
     def _tell(self, publication: ProducerPublication, at: Instant) -> None:
-        if self._sink is None:
-            return
         for fact in publication.facts:
+            if isinstance(fact.body, RunEdgeRecorded) and not self._edges.admits(fact.body):
+                continue
             envelope = fact.envelope
             said = Envelope(
                 event_id=fact.event_id,
@@ -63,4 +81,20 @@ class Producer:
                 correlation_id=envelope.correlation_id,
                 producer=self._name,
             )
-            self._sink.record(Event(envelope=said, body=fact.body), topology_kind=self._topology_kind)
+            self._say(Event(envelope=said, body=fact.body))
+            if isinstance(fact.body, RunEdgeRecorded):
+                self._tell_others(said, fact.body)
+
+    def _tell_others(self, own: Envelope, edge: RunEdgeRecorded) -> None:
+        for run in other_runs(edge, own.task_id):
+            copy = Envelope(
+                event_id=copied_event_id(own.event_id, run),
+                timestamp=own.timestamp,
+                task_id=run,
+                producer=self._name,
+            )
+            self._say(Event(envelope=copy, body=edge))
+
+    def _say(self, event: Event) -> None:
+        if self._sink is not None:
+            self._sink.record(event, topology_kind=self._topology_kind)

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import anyio
 from msgspec import Struct
+from msgspec.structs import replace
 
 from relayna.consumer.batch_request import BatchRequest
 from relayna.consumer.broker import Message
@@ -21,8 +22,9 @@ from relayna.consumer.messages.incoming import batched_message_id
 from relayna.consumer.messages.outgoing import build_message
 from relayna.consumer.task_request import TaskRequest
 from relayna.errors import BrokerError
-from relayna.events import Body, TaskPublished
+from relayna.events import Body, StatusPublished, TaskPublished, WorkflowMessagePublished
 from relayna.ids import EventId, MessageId, message_event_id
+from relayna.settings import lineage_emits
 from relayna.topologies import Route
 
 __all__ = ["ProducerPublication", "Publications", "ToldFact", "publish_all"]
@@ -89,8 +91,9 @@ class Publications:
 
     def task(self, request: TaskRequest, route: Route, message_id: MessageId) -> ProducerPublication:
         """A task by itself. Raises `InvalidPayload` for what JSON cannot hold."""
-        return self.of(
-            request.envelope(),
+        envelope = request.envelope()
+        publication = self.of(
+            envelope,
             route,
             message_id,
             _task_published(message_id, request.task_type, route),
@@ -99,6 +102,32 @@ class Publications:
             priority=request.priority,
             headers=request.headers,
         )
+        births = _births(request, envelope, message_id)
+        return replace(publication, facts=(*publication.facts, *births)) if births else publication
+
+    def status(self, envelope: StatusEnvelope, route: Route, message_id: MessageId) -> ProducerPublication:
+        """A status that somebody outside the task's workers tells."""
+        fact = StatusPublished(
+            status=envelope.status,
+            message=envelope.message,
+            meta=dict(envelope.meta) or None,
+            message_id=message_id,
+        )
+        return self.of(envelope, route, message_id, fact, kind="status")
+
+    def workflow(
+        self,
+        envelope: WorkflowEnvelope,
+        route: Route,
+        message_id: MessageId,
+        *,
+        headers: Mapping[str, Any] | None,  # Any: AMQP header values
+    ) -> ProducerPublication:
+        """A workflow's message. Raises `InvalidPayload` for what JSON cannot hold."""
+        fact = WorkflowMessagePublished(
+            message_id=message_id, stage=envelope.stage, routing_key=route.routing_key
+        )
+        return self.of(envelope, route, message_id, fact, kind="published", headers=headers)
 
     def batch(
         self, request: BatchRequest, route: Route, message_id: MessageId, *, repeated: bool
@@ -108,10 +137,10 @@ class Publications:
         Raises `InvalidPayload` for what JSON cannot hold.
         """
         envelope = request.envelope()
-        facts = tuple(
-            _batched_fact(task, route, batched_message_id(message_id, ordinal), request.batch_id)
-            for ordinal, task in enumerate(envelope.tasks)
-        )
+        own_ids = [batched_message_id(message_id, ordinal) for ordinal in range(len(envelope.tasks))]
+        batched = list(zip(request.tasks, envelope.tasks, own_ids, strict=True))
+        facts = [_batched_fact(task, route, own, request.batch_id) for _, task, own in batched]
+        births = [birth for one in batched for birth in _births(*one)]
         causal = CausalHeaders(
             cause=facts[0].event_id if self._told else None,
             message_id=message_id,
@@ -125,12 +154,24 @@ class Publications:
             user_headers=request.headers,
             priority=request.priority,
         )
-        return ProducerPublication(route=route, message_id=message_id, message=message, facts=facts)
+        return ProducerPublication(
+            route=route, message_id=message_id, message=message, facts=(*facts, *births)
+        )
 
 
 def _batched_fact(task: TaskEnvelope, route: Route, message_id: MessageId, batch_id: str) -> ToldFact:
     fact = _task_published(message_id, task.task_type, route, batch_id)
     return ToldFact(envelope=task, event_id=message_event_id(message_id, "published"), body=fact)
+
+
+def _births(request: TaskRequest, envelope: TaskEnvelope, message_id: MessageId) -> tuple[ToldFact, ...]:
+    """What is told of how the run was started, beside its first message."""
+    if request.started_by is None or not lineage_emits():
+        return ()
+    birth = request.started_by.birth(envelope.task_id)
+    if birth is None:
+        return ()
+    return (ToldFact(envelope=envelope, event_id=message_event_id(message_id, "started"), body=birth),)
 
 
 def _task_published(

@@ -11,7 +11,8 @@ from typing import Any
 from msgspec import Struct, field
 
 from relayna.consumer.messages.envelopes import TaskEnvelope
-from relayna.errors import BrokerError
+from relayna.consumer.run_start import RunStart
+from relayna.errors import BrokerError, InvalidQuery
 from relayna.ids import MessageId, SessionId, TaskId
 from relayna.streams.keys import checked_task_id
 
@@ -37,12 +38,17 @@ class TaskRequest(Struct, frozen=True, kw_only=True):
     The message is then marked `x-relayna-repeated`: its consumer looks in the task's stream first, and handles
     it only when the earlier one was not handled to its end.
     """
+    started_by: RunStart | None = None
+    """What starts this run, where it is no plain start: told while `RELAYNA_LINEAGE_EMIT` is on. It changes neither the
+    session nor the parent."""
 
     def __post_init__(self) -> None:
         """Raises `InvalidQuery`."""
         checked_task_id(self.task_id)
         if self.parent_task_id is not None:
             checked_task_id(self.parent_task_id)
+        if self.started_by is not None and self.started_by.source_run == self.task_id:
+            raise InvalidQuery("started_by", f"{self.task_id!r} is this very run; no run starts itself")
 
     def envelope(self) -> TaskEnvelope:
         """What travels in the message's body."""

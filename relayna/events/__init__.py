@@ -23,7 +23,7 @@ from relayna.events.opaque import Opaque
 from relayna.events.operator import OperatorActed
 from relayna.events.plain import PlainList, from_plain, to_plain
 from relayna.events.redaction import DEFAULT_REDACTION, Redact, Redaction, redact_keys, redaction_of
-from relayna.events.status import TERMINAL_STATUSES, StatusPublished
+from relayna.events.status import FAILED_STATUSES, TERMINAL_STATUSES, StatusPublished
 from relayna.events.task import (
     ConsumerDeadLetterPublished,
     ConsumerRetryScheduled,
@@ -79,6 +79,7 @@ __all__ = [
     "RunEdgeRecorded",
     "SpanEnded",
     "StatusPublished",
+    "FAILED_STATUSES",
     "TERMINAL_STATUSES",
     "TaskHandlerFailed",
     "TaskLifecycleStatusPublished",

@@ -8,10 +8,13 @@ from msgspec import Struct
 
 from relayna.ids import MessageId
 
-__all__ = ["TERMINAL_STATUSES", "StatusPublished"]
+__all__ = ["FAILED_STATUSES", "TERMINAL_STATUSES", "StatusPublished"]
 
 TERMINAL_STATUSES = frozenset({"completed", "failed", "dead_lettered", "cancelled"})
 """A task with one of these is over, until a later event reopens it. A topology may add its own."""
+
+FAILED_STATUSES = frozenset({"failed", "dead_lettered", "cancelled"})
+"""Those of them that say that its work was not done."""
 
 
 class StatusPublished(Struct, frozen=True, array_like=True, kw_only=True, gc=False):

@@ -54,6 +54,8 @@ class RunEdgeTold(Struct, frozen=True, kw_only=True):
     """The target's."""
     is_birth: bool
     variant: str | None
+    group_key: str | None
+    """The parent's name for this child, of which it has one."""
     label: str | None
     cost_attributed: int
     """Millionths of a dollar."""
@@ -211,6 +213,7 @@ def _edge(edge: RunEdge) -> RunEdgeTold:
         session_id=edge.session_id,
         is_birth=edge.is_birth,
         variant=edge.variant,
+        group_key=edge.group_key,
         label=edge.label,
         cost_attributed=edge.cost_attributed,
         tokens_attributed=edge.tokens_attributed,

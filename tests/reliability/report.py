@@ -1,10 +1,11 @@
 """What the reliability tests found, summed up in one line that nobody types.
 
-Owns the numbers and the line. `conftest.py` prints it at the end of a run in which any of them ran.
+Owns the numbers and the line. `tests/conftest.py` prints it at the end of a run in which any of them ran.
 """
 
 from __future__ import annotations
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict
 
@@ -58,6 +59,16 @@ class ReliabilityReport:
         """Enter what a test found; it fails here when that is not clean."""
         self.findings.append((test, findings))
         assert findings.clean, f"{test}: {findings}"
+
+    def handed_on(self) -> bytes:
+        """All of it, for another process."""
+        return msgspec.json.encode((self.findings, self.figures))
+
+    def take_in(self, handed_on: bytes) -> None:
+        """Add what another process found."""
+        findings, figures = msgspec.json.decode(handed_on, type=tuple[list[tuple[str, Findings]], list[str]])
+        self.findings += findings
+        self.figures += figures
 
     def lines(self) -> list[str]:
         """One line a test, and the sum."""

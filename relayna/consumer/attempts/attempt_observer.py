@@ -8,8 +8,9 @@ from __future__ import annotations
 import contextlib
 
 from relayna.clock import Clock
+from relayna.consumer.edge_words import other_runs
 from relayna.errors import RecorderClosed
-from relayna.events import Body, Envelope, Event, RunEdgeRecorded, UsageRecorded
+from relayna.events import Body, DecisionRecorded, Envelope, Event, RunEdgeRecorded, UsageRecorded
 from relayna.ids import (
     AttemptId,
     EventId,
@@ -82,8 +83,13 @@ class AttemptObserver:
         """Say something about the attempt that is not part of its sequence."""
         self._say(body, event_id=event_id, seq=None, cause=cause)
 
-    def record_elsewhere(self, body: Body, *, own: EventId | None, task_id: TaskId) -> None:
-        """Tell the fact `own` in the stream of a task that this one is the parent of."""
+    def record_elsewhere(
+        self, body: Body, *, own: EventId | None, task_id: TaskId, session_id: SessionId | None = None
+    ) -> None:
+        """Tell the fact `own` in the stream of a task that this one is the parent of.
+
+        That task is of this one's session, unless another is given.
+        """
         if self._sink is None or own is None:
             return
         envelope = Envelope(
@@ -91,25 +97,31 @@ class AttemptObserver:
             timestamp=self._clock.now(),
             task_id=task_id,
             parent_task_id=self.task_id,
-            session_id=self.session_id,
+            session_id=session_id or self.session_id,
             correlation_id=self.correlation_id,
             producer=self._producer,
         )
         self._sink.record(Event(envelope=envelope, body=body), topology_kind=self._topology_kind)
 
-    def record_lineage(self, body: RunEdgeRecorded | UsageRecorded) -> None:
+    def record_lineage(
+        self, body: RunEdgeRecorded | UsageRecorded | DecisionRecorded, *, event_id: EventId | None = None
+    ) -> None:
         """Say what lineage wants to know, beside the attempt's sequence: the handler may be publishing meanwhile.
 
-        An edge is told in its target's stream as well; it makes nobody a parent, and says nothing of sessions.
+        An edge is told in the stream of its other end as well; it makes nobody a parent, and says nothing of
+        sessions. With an `event_id`, repeats of the attempt say the same fact.
         """
-        self._lineage += 1
-        event_id = counted_event_id(self.attempt_id, "lineage", self._lineage)
+        if event_id is None:
+            self._lineage += 1
+            event_id = counted_event_id(self.attempt_id, "lineage", self._lineage)
         self.record_beside(body, event_id=event_id, cause=attempt_event_id(self.attempt_id, 0))
-        if self._sink is not None and isinstance(body, RunEdgeRecorded) and body.target_run != self.task_id:
+        if self._sink is None or not isinstance(body, RunEdgeRecorded):
+            return
+        for run in other_runs(body, self.task_id):
             envelope = Envelope(
-                event_id=copied_event_id(event_id, body.target_run),
+                event_id=copied_event_id(event_id, run),
                 timestamp=self._clock.now(),
-                task_id=body.target_run,
+                task_id=run,
                 producer=self._producer,
             )
             self._sink.record(Event(envelope=envelope, body=body), topology_kind=self._topology_kind)

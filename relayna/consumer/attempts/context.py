@@ -1,7 +1,8 @@
 """What a handler can do beside its work: tell statuses, ask for another try, ask for other work.
 
 Owns the handler's side. Publishes are held until the handler has succeeded, but statuses go out at once.
-`task_context.py` and `workflow_context.py` add what tasks and stages can do.
+`lineage_context.py` has the words of lineage; `task_context.py` and `workflow_context.py` add what tasks and stages
+can do.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from relayna.consumer.attempts.attempt_observer import AttemptObserver
+from relayna.consumer.attempts.lineage_context import LineageContext
 from relayna.consumer.attempts.outbox import Outbox, Publication
 from relayna.consumer.attempts.outcome import ManualRetryRequest
 from relayna.consumer.client import RelaynaClient
@@ -21,12 +23,10 @@ from relayna.consumer.messages.causal_headers import CausalHeaders, carried_head
 from relayna.consumer.messages.envelopes import StatusEnvelope
 from relayna.consumer.messages.incoming import Incoming, derived_message_id
 from relayna.consumer.option_checks import check_status
-from relayna.errors import InvalidQuery, RelaynaError
-from relayna.events import RunEdgeRecorded, StatusPublished, TaskLifecycleStatusPublished, UsageRecorded
+from relayna.errors import RelaynaError
+from relayna.events import StatusPublished, TaskLifecycleStatusPublished
 from relayna.ids import AttemptId, MessageId, TaskId
 from relayna.instants import format_instant
-from relayna.settings import lineage_emits
-from relayna.streams.keys import checked_task_id
 from relayna.topologies import Route, status_route
 
 __all__ = ["AttemptOver", "Context"]
@@ -42,7 +42,7 @@ class AttemptOver(RelaynaError):
         )
 
 
-class Context:
+class Context(LineageContext):
     """What every handler gets beside its message."""
 
     def __init__(
@@ -60,6 +60,8 @@ class Context:
         self._outbox = outbox
         self._stage = stage
         self._asked: dict[str, int] = {}
+        self._spawned = {}
+        self._grouped: dict[str, TaskId] = {}
         self._open = True
         self.manual_retry_request: ManualRetryRequest | None = None
         self.joined_message_ids: tuple[MessageId, ...] = ()
@@ -104,32 +106,6 @@ class Context:
         """Publish a status of this task, at once. Raises `BrokerError`."""
         self._check_open()
         await self._outbox.publish_now(self._status(status, message, meta, lifecycle=False))
-
-    def record_usage(self, *, cost: int = 0, tokens: int = 0, label: str | None = None) -> None:
-        """Say what this attempt has used since it said so last: `cost` in millionths of a dollar, and tokens.
-
-        Recorded while `RELAYNA_LINEAGE_EMIT` is on; it never waits. Raises `InvalidQuery` for what is no count.
-        """
-        self._check_open()
-        for name, amount in (("cost", cost), ("tokens", tokens)):
-            if type(amount) is not int or not 0 <= amount < 2**53:
-                raise InvalidQuery(name, f"{amount!r} is no whole number from 0 to 2**53")
-        if lineage_emits():
-            self._observer.record_lineage(UsageRecorded(cost=cost, tokens=tokens, label=label))
-
-    def signal(self, run_id: str, *, label: str | None = None) -> None:
-        """Say that this task starts the run `run_id` by a signal. Publish that task where signals are sent from.
-
-        Recorded while `RELAYNA_LINEAGE_EMIT` is on, in the histories of both; it never waits. Raises
-        `InvalidQuery` for what is no id of a task.
-        """
-        self._check_open()
-        target = checked_task_id(run_id)
-        if lineage_emits():
-            edge = RunEdgeRecorded(
-                kind="signal_fire", source_run=self.task_id, target_run=target, label=label
-            )
-            self._observer.record_lineage(edge)
 
     async def publish_lifecycle_status(self, status: str, *, message: str | None = None) -> None:
         """Publish a status in the consumer's own name; handlers use `publish_status`."""

@@ -206,7 +206,7 @@ class DeliveryRun:
 
     def _ending(self, attempt_id: AttemptId, span: AttemptSpan) -> Ending:
         observer = self._observer(attempt_id)
-        outbox = Outbox(observer=observer, sender=self._client.sender, envelopes=self._client.envelopes)
+        outbox = Outbox(observer=observer, client=self._client)
         return Ending(
             client=self._client,
             incoming=self._incoming,

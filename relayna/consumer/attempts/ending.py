@@ -25,7 +25,7 @@ from relayna.consumer.messages.envelopes import TaskEnvelope
 from relayna.consumer.messages.incoming import Incoming, derived_message_id
 from relayna.consumer.messages.outgoing import build_message
 from relayna.errors import BrokerError, Disconnected, Unroutable
-from relayna.events import Body, DeadLetterRecorded, TaskMessageRejected
+from relayna.events import FAILED_STATUSES, Body, DeadLetterRecorded, TaskMessageRejected
 from relayna.ids import MessageId, message_event_id
 from relayna.signals import AttemptSpan
 from relayna.topologies import (
@@ -41,7 +41,6 @@ from relayna.topologies import (
 __all__ = ["Ending"]
 
 _log: Final = logging.getLogger("relayna.consumer")
-_ENDS_IN_FAILURE: Final = frozenset({"failed", "dead_lettered", "cancelled"})
 
 
 class Ending(Struct, kw_only=True):
@@ -136,7 +135,7 @@ class Ending(Struct, kw_only=True):
         return self.facts.retry_scheduled(self.of, retry)
 
     async def _dead_letter(self, letter: DeadLetter) -> Body:
-        if self.outbox.statuses_sent.isdisjoint(_ENDS_IN_FAILURE):
+        if self.outbox.statuses_sent.isdisjoint(FAILED_STATUSES):
             await self.publish_lifecycle_status("failed")
         topology, queue_name = self.client.topology, self.of.queue_name
         # Its exchange has two queues and confirms as soon as one of them holds the letter: both must be there.

@@ -13,12 +13,11 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from relayna.consumer.attempts.attempt_observer import AttemptObserver
+from relayna.consumer.client import RelaynaClient
 from relayna.consumer.messages.causal_headers import CausalHeaders
-from relayna.consumer.messages.envelope_codec import EnvelopeCodec
 from relayna.consumer.messages.envelopes import StatusEnvelope, TaskEnvelope, WorkflowEnvelope
 from relayna.consumer.messages.outgoing import build_message
-from relayna.consumer.sender import Sender
-from relayna.events import Body, StatusPublished, TaskLifecycleStatusPublished
+from relayna.events import Body, RunEdgeRecorded, StatusPublished, TaskLifecycleStatusPublished
 from relayna.ids import EventId, MessageId, TaskId
 from relayna.topologies import Route
 
@@ -36,6 +35,8 @@ class Publication(Struct, frozen=True, kw_only=True):
     """Told in this attempt's own stream; the message names it as its cause."""
     child: tuple[TaskId, Body] | None = None
     """Told in that child's stream, as the same fact."""
+    birth: RunEdgeRecorded | None = None
+    """The child's, while births are told. A `spawn` is told by the fact itself."""
     user_headers: Mapping[str, Any] = field(default_factory=dict)  # Any: AMQP header values
     priority: int | None = None
 
@@ -47,12 +48,13 @@ _Encoded: TypeAlias = tuple[Publication, bytes]
 class Outbox:
     """Publications of one attempt, in the order in which the handler asked for them."""
 
-    def __init__(self, *, observer: AttemptObserver, sender: Sender, envelopes: EnvelopeCodec) -> None:
+    def __init__(self, *, observer: AttemptObserver, client: RelaynaClient) -> None:
         self.statuses_sent: set[str] = set()
         """Statuses that the broker has confirmed."""
         self._observer = observer
-        self._sender = sender
-        self._envelopes = envelopes
+        self._sender = client.sender
+        self._envelopes = client.envelopes
+        self._edges = client.edges
         self._held: list[_Encoded] = []
 
     def hold(self, publication: Publication) -> None:
@@ -89,5 +91,9 @@ class Outbox:
         own = self._observer.record(publication.fact)
         if publication.child is not None:
             child_id, fact = publication.child
-            self._observer.record_elsewhere(fact, own=own, task_id=child_id)
+            session_id = publication.headers.session_id
+            self._observer.record_elsewhere(fact, own=own, task_id=child_id, session_id=session_id)
+        birth = publication.birth
+        if birth is not None and self._edges.admits(birth) and birth.kind != "spawn":
+            self._observer.record_lineage(birth)
         return own

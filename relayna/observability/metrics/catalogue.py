@@ -159,6 +159,16 @@ _WORKERS: Final = (
         labels=("queue",),
     ),
     _counter("relayna_spans_failed_total", "Spans whose tracer raised."),
+    _counter(
+        "relayna_lineage_emission_failures_total",
+        "Edges between runs that were not recorded.",
+        labels=("reason",),
+        begins=(("second_birth",), ("invalid",), ("no_sink",)),
+    ),
+    _counter(
+        "relayna_suspended_reads_failed_total",
+        "Looks of waiting handlers for their children that the store did not answer.",
+    ),
 )
 
 _BROKER: Final = (

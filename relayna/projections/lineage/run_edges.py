@@ -73,6 +73,8 @@ class RunEdge(Struct, frozen=True, kw_only=True, gc=False):
     tokens_attributed: int = 0
     label: str | None = None
     metadata: dict[str, Any] | None = None  # Any: the user's own JSON object
+    group_key: str | None = None
+    """Of a child: however often its parent is handled, it has one child by this name."""
 
     @property
     def is_self(self) -> bool:
@@ -93,6 +95,7 @@ class Run(Struct, frozen=True, kw_only=True, gc=False):
     started_at: Instant | None = None
     ended_at: Instant | None = None
     decisions: dict[str, Any] = field(default_factory=dict)  # Any: JSON values
+    """See `decisions.py`."""
 
 
 class RunLineage(Struct, frozen=True, kw_only=True):

@@ -6,13 +6,14 @@ from collections.abc import Collection, Iterable, Mapping
 
 from msgspec.structs import replace
 
-from relayna.events import TaskMessageReceived, TaskPublished
+from relayna.events import DecisionRecorded, TaskMessageReceived, TaskPublished
 from relayna.events.history import StreamFact
 from relayna.events.status import TERMINAL_STATUSES
 from relayna.ids import EventId
 from relayna.instants import UNTIMED, Instant
 from relayna.projections.attempts import AGGREGATION, Attempt
 from relayna.projections.chosen_kind import chosen_kind
+from relayna.projections.lineage.decisions import decisions_of
 from relayna.projections.lineage.run_edges import Run
 from relayna.projections.task_nodes import task_state
 from relayna.projections.task_run import TaskRun
@@ -32,6 +33,7 @@ def run_of(
 ) -> Run:
     """The run, with all that its task's own history tells of it; `times` are corrected ones."""
     attempts = [attempt for attempt in history.attempts.members if attempt.lane != AGGREGATION]
+    bodies = (placed.event.body for placed in history.ordered)
     state = task_state(history, TERMINAL_STATUSES.union(terminal_statuses))
     over = state in _OVER or (bool(history.statuses) and history.statuses[-1].text in terminal_statuses)
     return replace(
@@ -41,6 +43,7 @@ def run_of(
         status=_status(history, state),
         started_at=_told(_began(attempt, times) for attempt in attempts[:1]),
         ended_at=_told(_ends(history, attempts, times)) if over else None,
+        decisions=decisions_of(body for body in bodies if isinstance(body, DecisionRecorded)),
     )
 
 

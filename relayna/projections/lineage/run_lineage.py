@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from msgspec.structs import replace
 
-from relayna.events import RecordedEvent, UsageRecorded
+from relayna.events import ChildFinished, ChildRegistered, RecordedEvent, UsageRecorded
 from relayna.ids import EventId, TaskId
 from relayna.instants import Instant
 from relayna.projections.attempts import AGGREGATION, Attempt
@@ -23,7 +23,7 @@ from relayna.projections.gathering import gather_task_run
 from relayna.projections.lineage.run_edges import Run, RunEdge, RunLineage
 from relayna.projections.lineage.run_facts import run_of
 from relayna.projections.lineage.told_edges import RunTimes, chosen_births, recorded_edges
-from relayna.projections.ordering import in_causal_order
+from relayna.projections.ordering import PlacedEvent, in_causal_order
 from relayna.projections.projection import Projection
 from relayna.projections.task_run import TaskRun
 
@@ -64,7 +64,7 @@ def _finish(state: ExecutionState, query: GraphQuery) -> RunLineage:
 
 RUN_LINEAGE: Final[RunLineageProjection] = Projection(
     name="run_lineage",
-    version=1,
+    version=2,
     initial=initial,
     apply=apply,
     finish=_finish,
@@ -159,5 +159,14 @@ def _sessions(
 
 
 def _session_told(run: TaskRun | None) -> str | None:
-    envelopes = (placed.event.envelope for placed in run.ordered) if run is not None else ()
-    return next((envelope.session_id for envelope in envelopes if envelope.session_id), None)
+    if run is None:
+        return None
+    # What a recorder leaves here of a child names the child's session, which may be another.
+    told = (placed for placed in run.ordered if placed.event.envelope.session_id)
+    own = min(told, key=_is_of_child, default=None)
+    return None if own is None else own.event.envelope.session_id
+
+
+def _is_of_child(placed: PlacedEvent) -> bool:
+    event = placed.event
+    return isinstance(event.body, ChildRegistered | ChildFinished) and event.envelope.attempt_id is None

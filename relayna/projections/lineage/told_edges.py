@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final, TypeAlias
 
+from msgspec.structs import replace
+
 from relayna.events import (
     ChildFinished,
     ChildRegistered,
@@ -93,6 +95,7 @@ def _recorded(placed: PlacedEvent, body: RunEdgeRecorded, times: RunTimes) -> Ru
         tokens_attributed=body.tokens_attributed,
         label=body.label,
         metadata=body.metadata,
+        group_key=body.group_key,
     )
 
 
@@ -100,13 +103,18 @@ def _spawns(runs: Mapping[TaskId, TaskRun], times: RunTimes) -> Iterator[RunEdge
     """What a parent's attempt dispatched: told in the parent's stream, and in the child's."""
     for task_id, run in runs.items():
         for placed in run.ordered:
-            body, envelope = placed.event.body, placed.event.envelope
-            if isinstance(body, ChildRegistered) and envelope.attempt_id is not None and body.child_task_id:
-                yield _birth("spawn", task_id, body.child_task_id, placed, times)
-            elif isinstance(body, TaskPublished) and is_copy(envelope):
-                parent = parent_told_by(placed.event)
-                if parent is not None:
-                    yield _birth("spawn", parent, task_id, placed, times)
+            body = placed.event.body
+            told_by_attempt = placed.event.envelope.attempt_id is not None
+            if isinstance(body, ChildRegistered) and told_by_attempt and body.child_task_id:
+                spawn = _birth("spawn", task_id, body.child_task_id, placed, times)
+                yield replace(spawn, variant=body.variant, label=body.label, group_key=body.group_key)
+    # The same facts again, and they know less; they come after, and `sorted` keeps equals in their order.
+    for task_id, run in runs.items():
+        for placed in run.ordered:
+            parent = parent_told_by(placed.event)
+            is_dispatch = isinstance(placed.event.body, TaskPublished) and is_copy(placed.event.envelope)
+            if is_dispatch and parent is not None:
+                yield _birth("spawn", parent, task_id, placed, times)
 
 
 def _starts(runs: Mapping[TaskId, TaskRun], times: RunTimes) -> Iterator[RunEdge]:

@@ -67,7 +67,15 @@ async def with_an_option(option: str, task: TaskEnvelope, context: TaskContext) 
         (plain, "threaded"),
         (PlainCallable(), "threaded"),
     ],
-    ids=str,
+    ids=[
+        "coroutine function",
+        "plain around one",
+        "callable",
+        "method",
+        "partial",
+        "plain",
+        "plain callable",
+    ],
 )
 async def test_handlers_of_every_kind(handler: Any, how: str) -> None:
     async with Bench() as bench:

@@ -47,7 +47,11 @@ def test_what_is_new_is_added_and_what_is_gone_stays(folder: ArchiveFolder) -> N
     assert [path.name for path in folder.path_of(T).parent.iterdir()] == ["default~T.jsonl.gz"]
 
 
-@pytest.mark.parametrize("data", [b"", b"not gzip", gzip.compress(b"")[:-3], gzip.compress(b"{}\n")])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"not gzip", gzip.compress(b"")[:-3], gzip.compress(b"{}\n")],
+    ids=["empty", "no gzip", "cut", "no archive"],
+)
 def test_a_file_that_is_no_archive_is_left_alone(folder: ArchiveFolder, data: bytes) -> None:
     path = folder.path_of(T)
     path.parent.mkdir(parents=True)
