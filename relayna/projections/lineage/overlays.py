@@ -1,24 +1,18 @@
 """What is laid over a graph of runs: how guards decided about each, and what each cost, alone and with what it led to.
 
-Owns the order of actions and the sums over births. Linear, whatever the births look like. Pure.
+Owns the sums over births. Which decision is the worst `decisions.py` knows. Linear, whatever the births look like. Pure.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from msgspec import Struct
 
 from relayna.projections.lineage.run_edges import Run, RunEdge
 
-__all__ = ["ACTIONS", "RunOverlay", "run_overlays", "worst_action"]
-
-ACTIONS: Final = ("block", "throttle", "redact", "retry", "warn", "skip", "allow")
-"""What a guard may decide, the worst first."""
-
-_RANKS: Final = {action: rank for rank, action in enumerate(ACTIONS)}
+__all__ = ["RunOverlay", "run_overlays"]
 
 _Spent: TypeAlias = tuple[int, int, int]
 """Runs, cost and tokens."""
@@ -29,9 +23,9 @@ class RunOverlay(Struct, frozen=True, kw_only=True):
 
     run_id: str
     decisions: dict[str, int]
-    """By action, how many guards decided so."""
+    """By action, how often guards decided so; the worst first."""
     worst_action: str | None
-    """Of these; null without any."""
+    """Null where nothing was decided."""
     own_cost: int
     """Of the edges that lead to it: its birth, and what it tried again."""
     own_tokens: int
@@ -50,15 +44,6 @@ def run_overlays(runs: Iterable[Run], edges: Iterable[RunEdge]) -> list[RunOverl
             own[edge.target] = _sum(own[edge.target], (0, edge.cost_attributed, edge.tokens_attributed))
     whole = _of_subtrees(own, _parents(own, edges))
     return [_overlay(run, own[run.run_id], whole[run.run_id]) for run in runs]
-
-
-def worst_action(actions: Iterable[str]) -> str | None:
-    """The worst of these; words that nobody knows are milder than any that is known.
-
-    >>> worst_action(["allow", "redact", "warn"]), worst_action([])
-    ('redact', None)
-    """
-    return min(actions, key=lambda action: (_RANKS.get(action, len(ACTIONS)), action), default=None)
 
 
 def _parents(known: Mapping[str, _Spent], edges: Iterable[RunEdge]) -> dict[str, str]:
@@ -109,14 +94,10 @@ def _circles(left: list[str], parents: Mapping[str, str]) -> list[list[str]]:
 
 
 def _overlay(run: Run, own: _Spent, whole: _Spent) -> RunOverlay:
-    counts: defaultdict[str, int] = defaultdict(int)
-    told = run.decisions.get("counts")
-    for action, count in (told if isinstance(told, dict) else {}).items():
-        counts[str(action)] += int(count)
     return RunOverlay(
         run_id=run.run_id,
-        decisions=dict(sorted(counts.items())),
-        worst_action=worst_action(counts),
+        decisions=run.decisions.get("counts", {}),
+        worst_action=run.decisions.get("worst"),
         own_cost=own[1],
         own_tokens=own[2],
         subtree_runs=whole[0],

@@ -7,8 +7,10 @@ import itertools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from relayna.events import DecisionRecorded
 from relayna.instants import Instant
-from relayna.projections.lineage.overlays import ACTIONS, run_overlays, worst_action
+from relayna.projections.lineage.decisions import decisions_of
+from relayna.projections.lineage.overlays import run_overlays
 from relayna.projections.lineage.run_edges import Run, RunEdge, RunEdgeKind
 
 
@@ -86,19 +88,9 @@ def test_a_subtree_is_all_that_births_lead_to(births: dict[str, str], spent: dic
         assert (whole, count) == (sum(own[one] for one in reached), len(reached))
 
 
-def test_the_worst_decision_is_told() -> None:
-    run = Run(
-        run_id="a",
-        session_id="s",
-        decisions={"counts": {"warn": 2, "redact": 1, "allow": 9}, "worst": "redact"},
-    )
-    [told] = run_overlays([run], [])
-    assert (told.decisions, told.worst_action) == ({"allow": 9, "redact": 1, "warn": 2}, "redact")
+def test_decisions_are_told_as_they_were_counted() -> None:
+    made = decisions_of(DecisionRecorded(action=action) for action in ("allow", "warn", "redact", "warn"))
+    [told] = run_overlays([Run(run_id="a", session_id="s", decisions=made)], [])
+    assert (told.decisions, told.worst_action) == ({"redact": 1, "warn": 2, "allow": 1}, "redact")
     [nothing] = run_overlays(runs("b"), [])
     assert (nothing.decisions, nothing.worst_action) == ({}, None)
-
-
-def test_of_two_actions_the_one_that_comes_first_is_worse() -> None:
-    for worse, milder in itertools.pairwise(ACTIONS):
-        assert worst_action([milder, worse]) == worse
-    assert worst_action(["dreamt", "allow"]) == "allow"
