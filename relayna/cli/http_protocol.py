@@ -52,6 +52,7 @@ class GuardedHttp(H11Protocol):
         super().__init__(config, server_state, app_state, _loop)
         self._receiving: asyncio.TimerHandle | None = None
         self._stalling: StallGuard | None = None
+        self._is_switched = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
@@ -71,6 +72,10 @@ class GuardedHttp(H11Protocol):
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         self._watch_receiving()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        super().handle_websocket_upgrade(event)
+        self._is_switched = True  # from now on another protocol has the connection, and deadlines of its own
 
     def on_response_complete(self) -> None:
         # The rest of a body that nobody asked for could go on for ever.
@@ -116,6 +121,7 @@ class GuardedHttp(H11Protocol):
 
     def _watch_receiving(self) -> None:
         waits = self.conn.their_state in (h11.IDLE, h11.SEND_BODY) and not self.transport.is_closing()
+        waits = waits and not self._is_switched
         if waits and self._receiving is None:
             self._receiving = self.loop.call_later(self.receive_seconds, self._end_of_patience)
         elif not waits and self._receiving is not None:

@@ -20,7 +20,7 @@ def _always() -> bool:
 
 
 class Tool(Struct, frozen=True, kw_only=True):
-    """One question that a model can ask. It changes nothing."""
+    """One question that a model can ask."""
 
     name: str
     title: str
@@ -35,6 +35,8 @@ class Tool(Struct, frozen=True, kw_only=True):
     """The argument that bounds how much is told, when there is one: it is lowered for what is too large."""
     bounded: tuple[str, ...] = ()
     """The lists that it bounds. They are never cut by themselves, so that nothing falls between two pages."""
+    changes: bool = False
+    """Whether it changes anything."""
     is_on: Callable[[], bool] = _always
     """Whether it is there over HTTP at this moment. On stdin and stdout, where whoever asks reads the store, it always is."""
     rest: str
