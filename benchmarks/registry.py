@@ -13,7 +13,8 @@ from benchmarks.cases.imports import IMPORTS
 from benchmarks.cases.outage import OUTAGE
 from benchmarks.cases.read_path import READ_PATH
 from benchmarks.cases.record import RECORD
+from benchmarks.cases.trace import TRACE
 
 __all__ = ["CASES"]
 
-CASES: Final[tuple[Case, ...]] = (CODEC, RECORD, APPEND, FOLD, READ_PATH, CONSUMER, OUTAGE, IMPORTS)
+CASES: Final[tuple[Case, ...]] = (CODEC, RECORD, APPEND, FOLD, READ_PATH, CONSUMER, OUTAGE, TRACE, IMPORTS)

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from relayna.api.long_bodies import MOST_UPLOAD_BYTES, has_long_body
 from relayna.api.problems import RequestRefused, answer_error
 from relayna.api.refusing import refuse
 from relayna.api.request_body import MOST_BODY_BYTES, bounded, check_length
@@ -80,13 +81,12 @@ class RequestLimits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(
-            scope,
-            bounded(receive, most_bytes=self._most_body_bytes, seconds=self._body_seconds),
-            send,
-        )
+        long = has_long_body(scope["method"], scope["path"])
+        most_bytes = MOST_UPLOAD_BYTES if long else self._most_body_bytes
+        body = bounded(receive, most_bytes=most_bytes, seconds=self._body_seconds, each=long)
+        exchange = _Exchange(scope, body, send)
         try:
-            self._check(Request(scope))
+            _check(Request(scope), most_bytes)
             await self._app(scope, exchange.receive, exchange.send)
         except RequestRefused as refusal:
             if exchange.answered:
@@ -101,17 +101,6 @@ class RequestLimits:
             await refuse(scope, receive, send, refusal)
         else:
             await self._app(scope, receive, send)
-
-    def _check(self, request: Request) -> None:
-        _check_url(request.scope)
-        _check_headers(request.scope)
-        headers = request.headers
-        stated = headers.getlist("content-length")
-        if stated and "transfer-encoding" in headers:
-            raise two_lengths()
-        check_length(stated, most_bytes=self._most_body_bytes)
-        if any(coding.strip().lower() != "identity" for coding in headers.getlist("content-encoding")):
-            raise compressed()
 
 
 class _Exchange:
@@ -147,6 +136,18 @@ class _Exchange:
         self._refused = True
         response = await answer_error(Request(self._scope), refusal)
         await response(self._scope, self._receive, self.send)
+
+
+def _check(request: Request, most_body_bytes: int) -> None:
+    _check_url(request.scope)
+    _check_headers(request.scope)
+    headers = request.headers
+    stated = headers.getlist("content-length")
+    if stated and "transfer-encoding" in headers:
+        raise two_lengths()
+    check_length(stated, most_bytes=most_body_bytes)
+    if any(coding.strip().lower() != "identity" for coding in headers.getlist("content-encoding")):
+        raise compressed()
 
 
 def _check_url(scope: Scope) -> None:

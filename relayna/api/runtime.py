@@ -41,6 +41,7 @@ from relayna.api.services import (
 from relayna.api.socket_endpoint import socket_routes_of
 from relayna.api.statistics import statistics_endpoints
 from relayna.api.tenants import by_tenant
+from relayna.api.traces import trace_endpoints
 from relayna.api.why import why_endpoints
 from relayna.clock import Clock, SystemClock
 from relayna.observability.admission import Admission
@@ -151,6 +152,7 @@ class RelaynaRuntime:
                 *why_endpoints(graphs, names),
                 *lineage_endpoints(self._of("lineage"), names),
                 *lineage_live_endpoints(self._of("lineage"), self.live),
+                *trace_endpoints(self._of("traces"), names),
                 *live_endpoints(graphs, self.live, names),
                 *dead_letter_endpoints(self._of("dead_letters"), names, self._admission),
             )

@@ -26,6 +26,7 @@ from relayna.observability.read_models import (
     read_models_beside,
 )
 from relayna.observability.task_histories import TaskHistories
+from relayna.observability.trace.trace_service import TraceService
 from relayna.signals import Counters
 from relayna.streams import Log, MemoryLog
 from relayna.streams.read_models import ReadModels
@@ -79,6 +80,7 @@ class TenantServices(Struct, frozen=True, kw_only=True):
     graphs: ExecutionGraphService
     histories: TaskHistories
     lineage: LineageService
+    traces: TraceService
     dead_letters: DeadLetterKeeper
     lists: ExecutionLists | None
     statistics: StatisticsService | None
@@ -134,6 +136,7 @@ def make_services(parts: ProcessParts, tenant: Tenant) -> TenantServices:
             admission=parts.admission,
         ),
         lineage=_make_lineage(parts, tenant),
+        traces=_make_traces(parts, tenant),
         dead_letters=parts.keeper(
             DLQStore(parts.log, tenant=tenant, clock=parts.clock, ttl_seconds=parts.kept_seconds)
         ),
@@ -146,6 +149,16 @@ def _make_lineage(parts: ProcessParts, tenant: Tenant) -> LineageService:
     return LineageService(
         log=parts.log,
         topology=parts.topology,
+        tenant=tenant,
+        retention_seconds=parts.retention_seconds,
+        clock=parts.clock,
+        admission=parts.admission,
+    )
+
+
+def _make_traces(parts: ProcessParts, tenant: Tenant) -> TraceService:
+    return TraceService(
+        log=parts.log,
         tenant=tenant,
         retention_seconds=parts.retention_seconds,
         clock=parts.clock,

@@ -23,6 +23,7 @@ from relayna.api.limits import (
     malformed_request,
     url_too_long,
 )
+from relayna.api.long_bodies import has_long_body
 from relayna.api.problems import RequestRefused, problem_of, problem_response
 from relayna.cli.stalling import StallGuard
 
@@ -71,6 +72,9 @@ class GuardedHttp(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        if self._receiving is not None and self._takes_long():
+            self._receiving.cancel()  # what comes piece by piece has that long for each
+            self._receiving = None
         self._watch_receiving()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
@@ -128,7 +132,16 @@ class GuardedHttp(H11Protocol):
             self._receiving.cancel()
             self._receiving = None
 
+    def _takes_long(self) -> bool:
+        return self.conn.their_state is h11.SEND_BODY and has_long_body(
+            self.scope["method"], self.scope["path"]
+        )
+
     def _end_of_patience(self) -> None:
+        if self.flow.read_paused and self._takes_long():
+            self._receiving = None  # it is we who are slow
+            self._watch_receiving()
+            return
         if self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]:
             self.transport.close()  # nothing was asked
             return

@@ -51,6 +51,7 @@ _COMMANDS: Final = {
     "stats": "Say how attempts went, by queue, stage and handler.",
     "status": "Say where a task stands: what runs, what it waits for.",
     "token": "Make a token for the HTTP API.",
+    "trace": "Say where a session's time went; fetch and export its spans.",
     "upstream": "Show what a run came from, back to its origin.",
     "why": "Say why a task failed, or what it waits for.",
 }

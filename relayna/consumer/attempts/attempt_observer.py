@@ -48,6 +48,8 @@ class AttemptObserver:
         self.parent_task_id = parent_task_id
         self.session_id = session_id
         self.correlation_id = correlation_id
+        self.opened_at: Instant | None = None
+        """When it said its first event; None without a sink."""
         self._sink = sink
         self._clock = clock
         self._producer = producer
@@ -144,9 +146,12 @@ class AttemptObserver:
     def _say(self, body: Body, *, event_id: EventId, seq: int | None, cause: EventId | None) -> None:
         if self._sink is None:
             return
+        at = self._clock.now() if seq is None else self._promised_at or self._clock.now()
+        if seq == 0:
+            self.opened_at = at
         envelope = Envelope(
             event_id=event_id,
-            timestamp=self._clock.now() if seq is None else self._promised_at or self._clock.now(),
+            timestamp=at,
             task_id=self.task_id,
             attempt_id=self.attempt_id,
             seq=seq,
