@@ -23,6 +23,7 @@ __all__ = [
     "Settings",
     "amqp_url_for_tests",
     "lineage_emits",
+    "lineage_live",
     "lineage_reads",
     "load_settings",
     "masked",
@@ -133,6 +134,11 @@ def lineage_reads(environment: Mapping[str, str] | None = None) -> bool:
 def lineage_emits(environment: Mapping[str, str] | None = None) -> bool:
     """Whether handlers' words on lineage are recorded: `RELAYNA_LINEAGE_EMIT`, as it is at this moment."""
     return _is_on("RELAYNA_LINEAGE_EMIT", environment)
+
+
+def lineage_live(environment: Mapping[str, str] | None = None) -> bool:
+    """Whether sessions may be followed live: `RELAYNA_LINEAGE_LIVE`, and nothing without `RELAYNA_LINEAGE_EMIT`."""
+    return _is_on("RELAYNA_LINEAGE_LIVE", environment) and lineage_emits(environment)
 
 
 def wants_colour(environment: Mapping[str, str] | None = None) -> bool:

@@ -15,11 +15,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from relayna.api.long_bodies import MOST_UPLOAD_BYTES, has_long_body
 from relayna.api.problems import RequestRefused, answer_error
+from relayna.api.refusing import refuse
 from relayna.api.request_body import MOST_BODY_BYTES, bounded, check_length
 
 __all__ = [
-    "MOST_HEADER_BYTES", "MOST_URL_BYTES", "RequestLimits", "compressed", "headers_too_large", "two_lengths",
-    "url_too_long",
+    "MOST_HEADER_BYTES", "MOST_URL_BYTES", "RequestLimits", "compressed", "headers_too_large",
+    "malformed_request", "two_lengths", "url_too_long",
 ]  # fmt: skip
 
 MOST_URL_BYTES: Final = 4 * 1024
@@ -37,6 +38,13 @@ def headers_too_large() -> RequestRefused:
     """431: all headers together are larger than anything that is asked here."""
     hint = f"Keep all headers together under {MOST_HEADER_BYTES:,} bytes."
     return RequestRefused(431, "headers_too_large", "The headers are too large.", hint)
+
+
+def malformed_request() -> RequestRefused:
+    """400: nobody can read it."""
+    return RequestRefused(
+        400, "malformed_request", "The request is no HTTP/1.1.", "Correct it and ask again."
+    )
 
 
 def two_lengths() -> RequestRefused:
@@ -67,6 +75,9 @@ class RequestLimits:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with a problem, or hand the request on."""
+        if scope["type"] == "websocket":
+            await self._open(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -81,6 +92,15 @@ class RequestLimits:
             if exchange.answered:
                 raise
             await exchange.refuse(refusal)
+
+    async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            _check_url(scope)
+            _check_headers(scope)
+        except RequestRefused as refusal:
+            await refuse(scope, receive, send, refusal)
+        else:
+            await self._app(scope, receive, send)
 
 
 class _Exchange:

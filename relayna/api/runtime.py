@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import anyio
-from starlette.routing import Route
+from starlette.routing import BaseRoute
 
 from relayna.api.access import ANYBODY, Access
 from relayna.api.agents import agent_endpoints
@@ -25,6 +25,7 @@ from relayna.api.executions import graph_endpoints
 from relayna.api.health import health_endpoints, watching
 from relayna.api.histories import history_endpoints
 from relayna.api.lineage import lineage_endpoints
+from relayna.api.lineage_live import lineage_live_endpoints, lineage_socket_endpoints
 from relayna.api.lists import list_endpoints
 from relayna.api.live import live_endpoints
 from relayna.api.metrics import metrics_endpoint
@@ -39,6 +40,7 @@ from relayna.api.services import (
     make_list_parts,
     make_services,
 )
+from relayna.api.socket_endpoint import socket_routes_of
 from relayna.api.statistics import statistics_endpoints
 from relayna.api.tenants import by_tenant
 from relayna.api.traces import trace_endpoints
@@ -160,6 +162,7 @@ class RelaynaRuntime:
                 *why_endpoints(graphs, names),
                 *self._agent_endpoints(),
                 *lineage_endpoints(self._of("lineage"), names),
+                *lineage_live_endpoints(self._of("lineage"), self.live),
                 *trace_endpoints(self._of("traces"), names),
                 *live_endpoints(graphs, self.live, names),
                 *dead_letter_endpoints(self._of("dead_letters"), names, self._admission),
@@ -173,9 +176,11 @@ class RelaynaRuntime:
         aliases: ContractAliasConfig | None = None,
         access: Access | None = None,
         allow_writes: bool = False,
-    ) -> list[Route]:
-        """The routes of all endpoints, for an app of ours or of a host."""
-        return routes_of(self.endpoints(aliases), access, allow_writes=allow_writes)
+    ) -> list[BaseRoute]:
+        """The routes of all endpoints, over HTTP and WebSocket, for an app of ours or of a host."""
+        sockets = lineage_socket_endpoints(self._of("lineage"), self.live)
+        over_http = routes_of(self.endpoints(aliases), access, allow_writes=allow_writes)
+        return [*over_http, *socket_routes_of(sockets, access)]
 
     async def __aenter__(self) -> Self:
         """Open the log, now or as soon as the store answers. Raises what else opening it raises."""

@@ -33,6 +33,7 @@ _COMMANDS: Final = {
     "check": "Say whether the store is set up as relayna needs it.",
     "config": "Show each effective setting and where it came from.",
     "demo": "Play all topologies, draw one failing run and serve the API.",
+    "diff": "Compare what came of two runs.",
     "dlq": "List, show and replay the dead letters of a task.",
     "downstream": "Show what came of a run, edge by edge.",
     "drain": "Bring what dead processes left in a spool into the store.",
