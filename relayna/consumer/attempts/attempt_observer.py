@@ -9,7 +9,7 @@ import contextlib
 
 from relayna.clock import Clock
 from relayna.errors import RecorderClosed
-from relayna.events import Body, Envelope, Event, RunEdgeRecorded, UsageRecorded
+from relayna.events import Body, Envelope, Event, RunEdgeRecorded
 from relayna.ids import (
     AttemptId,
     EventId,
@@ -56,6 +56,11 @@ class AttemptObserver:
         self._last = cause
         self._promised_at: Instant | None = None
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether nobody listens."""
+        return self._sink is None
+
     def record(self, body: Body) -> EventId | None:
         """Say the attempt's next event; its id, which messages name as their cause."""
         if self._sink is None:
@@ -97,7 +102,7 @@ class AttemptObserver:
         )
         self._sink.record(Event(envelope=envelope, body=body), topology_kind=self._topology_kind)
 
-    def record_lineage(self, body: RunEdgeRecorded | UsageRecorded) -> None:
+    def record_lineage(self, body: Body) -> None:
         """Say what lineage wants to know, beside the attempt's sequence: the handler may be publishing meanwhile.
 
         An edge is told in its target's stream as well; it makes nobody a parent, and says nothing of sessions.

@@ -159,6 +159,11 @@ _WORKERS: Final = (
         labels=("queue",),
     ),
     _counter("relayna_spans_failed_total", "Spans whose tracer raised."),
+    _counter(
+        "relayna_message_contents_failed_total",
+        "Inputs that were not stored, and inputs and outputs that could not be hashed.",
+        labels=("reason",),
+    ),
 )
 
 _BROKER: Final = (
