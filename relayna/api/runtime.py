@@ -26,6 +26,7 @@ from relayna.api.histories import history_endpoints
 from relayna.api.lineage import lineage_endpoints
 from relayna.api.lists import list_endpoints
 from relayna.api.live import live_endpoints
+from relayna.api.messages import message_endpoints
 from relayna.api.metrics import metrics_endpoint
 from relayna.api.openapi import openapi_endpoint
 from relayna.api.opening import open_log
@@ -148,6 +149,7 @@ class RelaynaRuntime:
                 *history_endpoints(histories, graphs, names),
                 *why_endpoints(graphs, names),
                 *lineage_endpoints(self._of("lineage"), names),
+                *message_endpoints(self._of("messages"), names),
                 *live_endpoints(graphs, self.live, names),
                 *dead_letter_endpoints(self._of("dead_letters"), names, self._admission),
             )

@@ -17,6 +17,7 @@ from relayna.observability.dead_letter_replayer import DeadLetterKeeper
 from relayna.observability.dead_letter_store import DLQStore
 from relayna.observability.graph_service import ExecutionGraphService
 from relayna.observability.lineage_service import LineageService
+from relayna.observability.message_service import MessageLineageService
 from relayna.observability.metrics import GraphReports
 from relayna.observability.read_models import (
     ExecutionLists,
@@ -79,6 +80,7 @@ class TenantServices(Struct, frozen=True, kw_only=True):
     graphs: ExecutionGraphService
     histories: TaskHistories
     lineage: LineageService
+    messages: MessageLineageService
     dead_letters: DeadLetterKeeper
     lists: ExecutionLists | None
     statistics: StatisticsService | None
@@ -134,6 +136,7 @@ def make_services(parts: ProcessParts, tenant: Tenant) -> TenantServices:
             admission=parts.admission,
         ),
         lineage=_make_lineage(parts, tenant),
+        messages=_make_messages(parts, tenant, lists),
         dead_letters=parts.keeper(
             DLQStore(parts.log, tenant=tenant, clock=parts.clock, ttl_seconds=parts.kept_seconds)
         ),
@@ -147,6 +150,19 @@ def _make_lineage(parts: ProcessParts, tenant: Tenant) -> LineageService:
         log=parts.log,
         topology=parts.topology,
         tenant=tenant,
+        retention_seconds=parts.retention_seconds,
+        clock=parts.clock,
+        admission=parts.admission,
+    )
+
+
+def _make_messages(
+    parts: ProcessParts, tenant: Tenant, lists: ExecutionLists | None
+) -> MessageLineageService:
+    return MessageLineageService(
+        log=parts.log,
+        tenant=tenant,
+        lists=lists,
         retention_seconds=parts.retention_seconds,
         clock=parts.clock,
         admission=parts.admission,
