@@ -21,7 +21,13 @@ class Producer:
     """One producer's voice; without a sink it publishes and says nothing."""
 
     def __init__(
-        self, *, sender: Sender, sink: ObservationSink | None, clock: Clock, name: str, topology_kind: str
+        self,
+        *,
+        sender: Sender,
+        sink: ObservationSink | None,
+        clock: Clock,
+        name: str,
+        topology_kind: str | None,
     ) -> None:
         """`name` tells producers apart in the log."""
         self.tells = sink is not None

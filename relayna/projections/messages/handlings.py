@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from relayna.events import (
     MessageInputRecorded,
     MessageOutputRecorded,
+    RunEdgeRecorded,
     TaskPublished,
     WorkflowMessagePublished,
 )
@@ -69,6 +70,8 @@ class TaskHandlings(Struct, kw_only=True):
     """By the ref of the attempt that each ended."""
     session_id: str | None
     """The first that any of its records names."""
+    replayed_in: str | None
+    """The batch of the replay that started the task."""
 
 
 def gather_handlings(run: TaskRun) -> TaskHandlings:
@@ -89,6 +92,7 @@ def gather_handlings(run: TaskRun) -> TaskHandlings:
         of_node=of_node,
         letters={attempt.ref: letter for letter, attempt in ended_by if attempt is not None},
         session_id=next((session_id for session_id in sessions if session_id), None),
+        replayed_in=_replayed_in(run),
     )
 
 
@@ -177,6 +181,19 @@ class _Gathering:
             told = contents.given.message_id
         bodies = (placed.event.body for placed in attempt.closings)
         return told or next((one for body in bodies if (one := getattr(body, "message_id", None))), None)
+
+
+def _replayed_in(run: TaskRun) -> str | None:
+    for placed in run.ordered:
+        body = placed.event.body
+        if (
+            isinstance(body, RunEdgeRecorded)
+            and body.kind == "replayed_from"
+            and body.target_run == run.task_id
+        ):
+            batch_id = (body.metadata or {}).get("batch_id")
+            return batch_id if isinstance(batch_id, str) else None
+    return None
 
 
 def _place_of(attempt: Attempt, contents: Contents | None) -> str | None:

@@ -12,19 +12,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
-from relayna.events import TaskPublished
+from relayna.events import (
+    AggregationMessageReceived,
+    TaskMessageReceived,
+    TaskPublished,
+    WorkflowMessageReceived,
+)
 from relayna.ids import TaskId
 from relayna.instants import UNTIMED, Instant
+from relayna.projections.chosen_kind import chosen_kind
 from relayna.projections.execution import GraphQuery
-from relayna.projections.execution_state import ExecutionState, apply, initial, restore, snapshot
+from relayna.projections.execution_state import ExecutionState, TaskRecords, apply, initial, restore, snapshot
 from relayna.projections.gathering import gather_task_run
-from relayna.projections.messages.handling_ends import HandlingEnd, is_whole, standing_of
+from relayna.projections.messages.handling_ends import is_whole, standing_of
 from relayna.projections.messages.handlings import Handling, TaskHandlings, gather_handlings
 from relayna.projections.messages.message_row import MessageRow, MessageRows
 from relayna.projections.messages.parentage import find_parents
 from relayna.projections.projection import Projection
 
 __all__ = ["MESSAGE_ROWS", "MessageRowsProjection"]
+
+_KINDS: Final[dict[type, str]] = {
+    TaskMessageReceived: "task",
+    WorkflowMessageReceived: "workflow",
+    AggregationMessageReceived: "aggregation",
+}
 
 MessageRowsProjection: TypeAlias = Projection[ExecutionState, GraphQuery, MessageRows]
 
@@ -59,6 +71,7 @@ class _Rows:
     """All handlings of a history, and what only all of them can tell of each. By position, in order."""
 
     def __init__(self, state: ExecutionState, tasks: Mapping[TaskId, TaskHandlings]) -> None:
+        self._state = state
         self._tasks = tasks
         self._found = find_parents(tasks)
         position = {id(handling): number for number, handling in enumerate(self._found)}
@@ -108,6 +121,11 @@ class _Rows:
             sessions[number] = _session_told(one, self._tasks.get(one.task_id)) or inherited
         return sessions
 
+    def _replayed_in(self, one: Handling) -> str | None:
+        """The batch that a replay from a stage put it into; it comes from outside then."""
+        task = self._tasks.get(one.task_id) if one.parent is None else None
+        return None if task is None else task.replayed_in
+
     def _row(self, number: int, one: Handling) -> MessageRow:
         end, parent = self._ends[number], self._parents[number]
         given = [contents.given for contents in one.contents if contents.given]
@@ -130,12 +148,17 @@ class _Rows:
             started_at=_started(one),
             completed_at=end.at,
             batch_id=_last(
-                (getattr(asked_for, "batch_id", None), *(body.batch_id for body in given), *batch_ids)
+                (
+                    self._replayed_in(one),
+                    getattr(asked_for, "batch_id", None),
+                    *(body.batch_id for body in given),
+                    *batch_ids,
+                )
             ),
             pending_children=self._pending[number],
             done=done,
             subtree_done=done and self._settled[number],
-            metadata=_metadata(one, end),
+            metadata=_metadata(one, self._state.tasks.get(one.task_id)),
         )
 
 
@@ -194,10 +217,12 @@ def _started(one: Handling) -> Instant | None:
     return None if begun == UNTIMED else begun
 
 
-def _metadata(one: Handling, end: HandlingEnd) -> dict[str, Any]:  # Any: JSON values
+def _metadata(one: Handling, records: TaskRecords | None) -> dict[str, Any]:  # Any: JSON values
     received = [attempt.received for attempt in one.attempts if attempt.received]
     given = [contents.given for contents in one.contents if contents.given]
     asked_for = one.asked.event.body if one.asked is not None else None
+    facts = () if records is None else records.facts
+    kinds = [fact.value for fact in facts if fact.name == "topology_kind" and fact.value]
     told = {
         "task_type": _last(getattr(body, "task_type", None) for body in (asked_for, *received)),
         "consumer_name": _last(body.consumer_name for body in received),
@@ -207,6 +232,8 @@ def _metadata(one: Handling, end: HandlingEnd) -> dict[str, Any]:  # Any: JSON v
         "routing_key": _last((*(body.routing_key for body in received), *(body.routing_key for body in given))),
         "payload_bytes": _last(body.payload_bytes for body in given),
         "storage_key": _last(body.storage_key for body in given),
+        "kind": _last(_KINDS.get(type(body)) for body in received),
+        "topology_kind": chosen_kind(kinds) if kinds else None,
         "replays": max((body.replay_count for body in received), default=0) or None,
     }  # fmt: skip
     return {name: value for name, value in told.items() if value is not None}

@@ -179,6 +179,7 @@ def test_what_is_recorded_of_contents_is_told() -> None:
     assert (row.input_hash, row.output_hash, row.handler, row.batch_id) == ("in", "out", "resize", "holiday")
     assert row.metadata == {
         "queue_name": "work", "exchange": "tasks", "routing_key": "task", "payload_bytes": 7, "storage_key": "default/abc",
+        "kind": "task",
     }  # fmt: skip
 
 
