@@ -6,7 +6,7 @@ Owns the routes, by path and by query, and that they answer 404 while `RELAYNA_L
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final, Literal
+from typing import Final, Literal, TypedDict
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -78,6 +78,14 @@ _LIST: Final = (
     CURSOR,
     _LIMIT,
 )
+
+
+class _Hints(TypedDict):
+    """What is known of a message beside its id."""
+
+    session: str | None
+    task_id: str | None
+
 
 _Question = Callable[[MessageLineageService, ApiRequest], Awaitable[Struct]]
 
@@ -232,8 +240,8 @@ async def _batch(service: MessageLineageService, request: ApiRequest) -> Message
     return await service.batch(asked_task_id(request, _BATCH), request.query.text("session"))
 
 
-def _hints(query: QueryParameters) -> dict[str, str | None]:
-    return {"session": query.text("session"), "task_id": query.text("task_id")}
+def _hints(query: QueryParameters) -> _Hints:
+    return _Hints(session=query.text("session"), task_id=query.text("task_id"))
 
 
 def _asked_limit(query: QueryParameters) -> int:

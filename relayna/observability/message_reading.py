@@ -111,12 +111,12 @@ class MessageReader:
         known = await self._read_only(task_ids)
         return KnownMessages(rows=known.rows, missing=sorted({*known.missing, *missing}))
 
-    async def task_of(self, message_id: str) -> TaskId | None:
+    async def task_of(self, message_id: str, *, beginning: bool = False) -> TaskId | None:
         """The recent task of a message, if it is one's: newest first, a page at a time. Raises as `of_session` does."""
         async for tasks, _ in self._recent():
             known = await self._read_only([task_id for task_id, _ in tasks])
             for row in known.rows:
-                if row.id == message_id:
+                if row.id == message_id or (beginning and row.id.startswith(message_id)):
                     return TaskId(row.task_id)
         return None
 

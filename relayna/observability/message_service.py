@@ -11,6 +11,8 @@ reading its stream after its parent's can find it ended by then, never the other
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec.structs import asdict, replace
 
 from relayna.clock import Clock
@@ -48,6 +50,8 @@ from relayna.streams.log import DEFAULT_RETENTION_SECONDS
 from relayna.streams.read_models import IndexEntry
 
 __all__ = ["MessageLineageService", "MessageNotFound"]
+
+_SHOWN: Final = 5
 
 
 class MessageNotFound(ExecutionNotFound):
@@ -109,24 +113,42 @@ class MessageLineageService:
         )
 
     async def message(
-        self, message_id: str, *, session: str | None = None, task_id: str | None = None
+        self,
+        message_id: str,
+        *,
+        session: str | None = None,
+        task_id: str | None = None,
+        beginning: bool = False,
     ) -> MessageAnswer:
-        """One message. Naming its session or task saves looking for it among recent tasks."""
-        known, chain = await self._found(message_id, session, task_id)
+        """One message, by its id, or with `beginning` by how that begins.
+
+        Naming its session or task saves looking for it among recent tasks.
+        """
+        known, chain = await self._found(message_id, session, task_id, beginning=beginning)
         return MessageAnswer(message=message_told(chain.message), missing=known.missing)
 
     async def chain(
-        self, message_id: str, *, session: str | None = None, task_id: str | None = None
+        self,
+        message_id: str,
+        *,
+        session: str | None = None,
+        task_id: str | None = None,
+        beginning: bool = False,
     ) -> ChainTold:
         """From whom a message came, to the root, and all that came of it."""
-        known, chain = await self._found(message_id, session, task_id)
+        known, chain = await self._found(message_id, session, task_id, beginning=beginning)
         return chain_told(chain, known.missing)
 
     async def children(
-        self, message_id: str, *, session: str | None = None, task_id: str | None = None
+        self,
+        message_id: str,
+        *,
+        session: str | None = None,
+        task_id: str | None = None,
+        beginning: bool = False,
     ) -> MessagesFound:
         """The messages that were published in the handling of one."""
-        known, chain = await self._found(message_id, session, task_id)
+        known, chain = await self._found(message_id, session, task_id, beginning=beginning)
         children = children_of(known.rows, chain.message.id)
         return MessagesFound(messages=messages_told(children), missing=known.missing)
 
@@ -157,19 +179,37 @@ class MessageLineageService:
         return await self._reader.of_session(session)
 
     async def _found(
-        self, message_id: str, session: str | None, task_id: str | None
+        self, message_id: str, session: str | None, task_id: str | None, *, beginning: bool
     ) -> tuple[KnownMessages, MessageChain]:
         if session is not None:
             known = await self._reader.of_session(session)
         else:
-            of = task_id if task_id is not None else await self._reader.task_of(message_id)
+            of = (
+                task_id
+                if task_id is not None
+                else await self._reader.task_of(message_id, beginning=beginning)
+            )
             if of is None:
                 raise MessageNotFound(message_id, _where(None, None))
             known = await self._reader.of_task(of)
-        chain = chain_of(known.rows, message_id)
+        full_id = _full_id(known, message_id) if beginning else message_id
+        chain = chain_of(known.rows, full_id)
         if chain is None:
             raise MessageNotFound(message_id, _where(session, task_id))
         return known, chain
+
+
+def _full_id(known: KnownMessages, beginning: str) -> str:
+    """The one id that begins so; the beginning itself where none does. Raises `InvalidQuery` where several do."""
+    fitting = [row.id for row in known.rows if row.id.startswith(beginning)]
+    if beginning in fitting or not fitting:
+        return beginning
+    if len(fitting) > 1:
+        shown = ", ".join(fitting[:_SHOWN])
+        raise InvalidQuery(
+            "message_id", f"{beginning!r} begins {len(fitting)} of them: {shown}; give more of one"
+        )
+    return fitting[0]
 
 
 def _check(wanted: MessagesWanted) -> None:

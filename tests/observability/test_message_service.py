@@ -138,6 +138,18 @@ async def test_a_message_is_found_by_its_id_alone(service: MessageLineageService
             await service.message("nobody", **where)
 
 
+async def test_people_may_name_the_beginning_of_an_id(service: MessageLineageService) -> None:
+    whole = IDS["L3a"]
+    for where in ({}, {"session": "X"}, {"task_id": "L1"}):
+        with pytest.raises(InvalidQuery, match="give more of one"):
+            await service.message(whole[:6], beginning=True, **where)
+        assert (await service.message(whole, beginning=True, **where)).message.id == whole
+        with pytest.raises(MessageNotFound):
+            await service.message(whole[:-1] + "x", beginning=True, **where)
+    with pytest.raises(MessageNotFound):
+        await service.message(whole[:-1], session="X")
+
+
 async def test_older_tasks_are_left_out_and_that_is_said(
     world: World, service: MessageLineageService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,7 +187,7 @@ async def test_a_session_without_messages_is_empty() -> None:
 
 
 READERS = 1_000
-SESSIONS = 20
+SESSIONS = 5
 
 
 async def test_a_thousand_racing_readers_never_see_done_before_the_last_child_is_registered(
