@@ -57,10 +57,12 @@ async def asking_messages(settings: Settings) -> AsyncIterator[MessageLineageSer
 
 def write_messages(messages: Iterable[MessageTold], *, failed: bool = False) -> None:
     """A line for each, with when it was handled first, or with what it raised."""
-    told = [(*_row(message), _error(message) or "-" if failed else _started(message)) for message in messages]
-    write_table(
-        (*_HEADS, "ERROR" if failed else "STARTED"), told, elastic=(1, 2, 3, 6) if failed else (1, 2, 3)
-    )
+    if failed:  # as all of them did: that needs no column
+        rows = [(*_row(message)[:4], str(message.attempts), _error(message) or "-") for message in messages]
+        write_table((*_HEADS[:4], "TRIES", "ERROR"), rows, elastic=(1, 2, 3, 5))
+        return
+    rows = [(*_row(message), _started(message)) for message in messages]
+    write_table((*_HEADS, "STARTED"), rows, elastic=(1, 2, 3))
 
 
 def write_chain(chain: ChainTold) -> None:

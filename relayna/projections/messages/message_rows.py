@@ -15,7 +15,6 @@ from typing import Any, Final, TypeAlias
 from relayna.events import (
     AggregationMessageReceived,
     TaskMessageReceived,
-    TaskPublished,
     WorkflowMessageReceived,
 )
 from relayna.ids import TaskId
@@ -227,9 +226,9 @@ def _metadata(one: Handling, records: TaskRecords | None) -> dict[str, Any]:  # 
         "task_type": _last(getattr(body, "task_type", None) for body in (asked_for, *received)),
         "consumer_name": _last(body.consumer_name for body in received),
         "queue_name": _last(body.queue_name for body in (*given, *received)),
-        "exchange": _last((asked_for.exchange if isinstance(asked_for, TaskPublished) else None,
-                           *(body.exchange for body in given))),
-        "routing_key": _last((*(body.routing_key for body in received), *(body.routing_key for body in given))),
+        # How it came first: a retry comes from its waiting queue.
+        "exchange": _first((getattr(asked_for, "exchange", None), *(body.exchange for body in given))),
+        "routing_key": _first((*(body.routing_key for body in given), *(body.routing_key for body in received))),
         "payload_bytes": _last(body.payload_bytes for body in given),
         "storage_key": _last(body.storage_key for body in given),
         "kind": _last(_KINDS.get(type(body)) for body in received),
@@ -237,6 +236,10 @@ def _metadata(one: Handling, records: TaskRecords | None) -> dict[str, Any]:  # 
         "replays": max((body.replay_count for body in received), default=0) or None,
     }  # fmt: skip
     return {name: value for name, value in told.items() if value is not None}
+
+
+def _first(values: Iterable[Any]) -> Any:  # Any: whatever they are
+    return next((value for value in values if value is not None), None)
 
 
 def _last(values: Iterable[Any]) -> Any:  # Any: whatever they are
