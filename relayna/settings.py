@@ -76,6 +76,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Its port for them, 0 for any free one; without one it serves none. `relayna serve` has them on its own port."""
     spool_directory: str | None = None
     """Where events wait on the local disk while the store is away; without one they wait in memory."""
+    storage_url: str | None = None
+    """Where inputs of messages are stored: a directory, or an fsspec URL such as s3://bucket/inputs."""
     redact_keys: tuple[str, ...] = ()
     """Words, beside the usual ones such as `password`, that mark values to be hidden before anything is stored."""
 

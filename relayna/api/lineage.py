@@ -28,7 +28,7 @@ from relayna.projections.lineage.run_edges import EDGE_KINDS
 from relayna.projections.lineage.walks import DEFAULT_HOPS, MAX_HOPS
 from relayna.settings import lineage_reads
 
-__all__ = ["lineage_endpoints"]
+__all__ = ["check_lineage_is_on", "lineage_endpoints"]
 
 _RUN: Final = "run_id"
 _SESSION: Final = "session_id"
@@ -84,8 +84,7 @@ def lineage_endpoints(lineage: OfCaller[LineageService], names: HttpNames) -> tu
 
     def answering(ask: _Question) -> Answer:
         async def answer(request: ApiRequest) -> Response:
-            if not lineage_reads():
-                raise _off()
+            check_lineage_is_on()
             told = await ask(lineage(request.caller), request)
             return make_large_response(names.encode(told), media_type=JSON, headers=_NO_CACHE)
 
@@ -229,6 +228,8 @@ def _required(query: QueryParameters, name: str) -> str:
     return run_id
 
 
-def _off() -> RequestRefused:
-    hint = "Whoever runs the service can set RELAYNA_LINEAGE_READ."
-    return RequestRefused(404, "lineage_is_off", "This service answers no questions about lineage.", hint)
+def check_lineage_is_on() -> None:
+    """Raises `RequestRefused` while `RELAYNA_LINEAGE_READ` is off."""
+    if not lineage_reads():
+        hint = "Whoever runs the service can set RELAYNA_LINEAGE_READ."
+        raise RequestRefused(404, "lineage_is_off", "This service answers no questions about lineage.", hint)

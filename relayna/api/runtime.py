@@ -28,6 +28,7 @@ from relayna.api.lineage import lineage_endpoints
 from relayna.api.lineage_live import lineage_live_endpoints, lineage_socket_endpoints
 from relayna.api.lists import list_endpoints
 from relayna.api.live import live_endpoints
+from relayna.api.messages import message_endpoints
 from relayna.api.metrics import metrics_endpoint
 from relayna.api.openapi import openapi_endpoint
 from relayna.api.opening import open_log
@@ -164,6 +165,7 @@ class RelaynaRuntime:
                 *lineage_endpoints(self._of("lineage"), names),
                 *lineage_live_endpoints(self._of("lineage"), self.live),
                 *trace_endpoints(self._of("traces"), names),
+                *message_endpoints(self._of("messages"), names),
                 *live_endpoints(graphs, self.live, names),
                 *dead_letter_endpoints(self._of("dead_letters"), names, self._admission),
             )

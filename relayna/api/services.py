@@ -19,6 +19,7 @@ from relayna.observability.graph_service import ExecutionGraphService
 from relayna.observability.lineage_gathering import Recorded
 from relayna.observability.lineage_service import LineageService
 from relayna.observability.lineage_watch import LineageWatch
+from relayna.observability.message_service import MessageLineageService
 from relayna.observability.metrics import GraphReports, PrometheusMeasures
 from relayna.observability.read_models import (
     ExecutionLists,
@@ -95,6 +96,7 @@ class TenantServices(Struct, frozen=True, kw_only=True):
     histories: TaskHistories
     lineage: LineageService
     traces: TraceService
+    messages: MessageLineageService
     dead_letters: DeadLetterKeeper
     lists: ExecutionLists | None
     statistics: StatisticsService | None
@@ -170,6 +172,7 @@ def make_services(parts: ProcessParts, tenant: Tenant) -> TenantServices:
         ),
         lineage=_make_lineage(parts, tenant),
         traces=_make_traces(parts, tenant),
+        messages=_make_messages(parts, tenant, lists),
         dead_letters=parts.keeper(
             DLQStore(parts.log, tenant=tenant, clock=parts.clock, ttl_seconds=parts.kept_seconds)
         ),
@@ -206,6 +209,19 @@ def _make_traces(parts: ProcessParts, tenant: Tenant) -> TraceService:
     return TraceService(
         log=parts.log,
         tenant=tenant,
+        retention_seconds=parts.retention_seconds,
+        clock=parts.clock,
+        admission=parts.admission,
+    )
+
+
+def _make_messages(
+    parts: ProcessParts, tenant: Tenant, lists: ExecutionLists | None
+) -> MessageLineageService:
+    return MessageLineageService(
+        log=parts.log,
+        tenant=tenant,
+        lists=lists,
         retention_seconds=parts.retention_seconds,
         clock=parts.clock,
         admission=parts.admission,

@@ -17,14 +17,20 @@ import anyio
 import httpx2
 import pytest
 from api.whole_service import guarded, token_entry, whole_app
+from msgspec.structs import replace
+from observability.kept_histories import keep
 from servers import StoreUnderTest
 
 from relayna.api.runtime import RelaynaRuntime
 from relayna.api.tokens import TokenAccess, new_token
 from relayna.cli.demo.scenarios import play_all
 from relayna.cli.demo.venue import MemoryVenue
+from relayna.events import TaskPublished
+from relayna.ids import MessageId
+from relayna.observability.message_told import MessagesWanted
 from relayna.streams import DEFAULT_TENANT
 from relayna.streams.redis import RedisLog
+from relayna.testing import history
 
 pytestmark = pytest.mark.anyio
 
@@ -46,14 +52,16 @@ def lines(context, value):
 
 DEAD = "invoice-1042"
 TASKS = (DEAD, "invoice-1041", "order-77")
+BATCH = "holiday"
 
 
 class Service(NamedTuple):
-    """Where it is, a token for all of it, and the dead letter of a task that it knows."""
+    """Where it is, a token for all of it, and what it knows: a dead letter of a task, and messages."""
 
     url: str
     token: str
     dead_letter_id: str
+    message_ids: list[str]
 
 
 @pytest.fixture
@@ -68,9 +76,14 @@ async def service(
     async with runtime.log:
         await play_all(MemoryVenue(), runtime.log, DEFAULT_TENANT, runtime.execution_graph_service)
         [letter] = await runtime.services.dead_letters.list_dead_letters(DEAD)
+        of_a_batch = TaskPublished(message_id=MessageId("photo"), batch_id=BATCH)
+        events = history(DEAD).published().events
+        await keep(runtime.log, [replace(event, body=of_a_batch) for event in events])
+        told = await runtime.services.messages.messages(MessagesWanted(session=DEAD))
     app = whole_app(runtime, access=TokenAccess(tokens), allow_writes=True)
     async with guarded(app) as url:
-        yield Service(url, token, letter["dead_letter_id"])
+        message_ids = [message.id for message in told.messages]
+        yield Service(url, token, letter["dead_letter_id"], message_ids)
 
 
 async def test_nothing_breaks_and_every_answer_is_as_the_document_says(
@@ -128,7 +141,9 @@ def tell_of_known(operation: dict[str, Any], service: Service) -> None:
     known = {
         "task_id": TASKS[:1] if of_a_letter else TASKS,
         "dead_letter_id": (service.dead_letter_id,),
-        **dict.fromkeys(("run_id", "session_id", "a", "b"), TASKS),
+        **dict.fromkeys(("run_id", "session_id", "session", "a", "b"), TASKS),
+        "message_id": service.message_ids,
+        "batch_id": (BATCH,),
     }
     for name in known.keys() & parameters.keys():
         parameters[name]["schema"] = {"anyOf": [{"enum": [*known[name]]}, parameters[name]["schema"]]}

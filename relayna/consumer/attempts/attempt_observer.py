@@ -10,7 +10,7 @@ import contextlib
 from relayna.clock import Clock
 from relayna.consumer.edge_words import other_runs
 from relayna.errors import RecorderClosed
-from relayna.events import Body, DecisionRecorded, Envelope, Event, RunEdgeRecorded, UsageRecorded
+from relayna.events import Body, Envelope, Event, RunEdgeRecorded
 from relayna.ids import (
     AttemptId,
     EventId,
@@ -59,6 +59,11 @@ class AttemptObserver:
         self._last = cause
         self._promised_at: Instant | None = None
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether nobody listens."""
+        return self._sink is None
+
     def record(self, body: Body) -> EventId | None:
         """Say the attempt's next event; its id, which messages name as their cause."""
         if self._sink is None:
@@ -105,9 +110,7 @@ class AttemptObserver:
         )
         self._sink.record(Event(envelope=envelope, body=body), topology_kind=self._topology_kind)
 
-    def record_lineage(
-        self, body: RunEdgeRecorded | UsageRecorded | DecisionRecorded, *, event_id: EventId | None = None
-    ) -> None:
+    def record_lineage(self, body: Body, *, event_id: EventId | None = None) -> None:
         """Say what lineage wants to know, beside the attempt's sequence: the handler may be publishing meanwhile.
 
         An edge is told in the stream of its other end as well; it makes nobody a parent, and says nothing of

@@ -151,6 +151,11 @@ _WORKERS: Final = (
         "relayna_suspended_reads_failed_total",
         "Looks of waiting handlers for their children that the store did not answer.",
     ),
+    _counter(
+        "relayna_message_contents_failed_total",
+        "Inputs that were not stored, and inputs and outputs that could not be hashed.",
+        labels=("reason",),
+    ),
 )
 
 _BROKER: Final = (
