@@ -14,7 +14,10 @@ from benchmarks.cases.lineage import LINEAGE
 from benchmarks.cases.outage import OUTAGE
 from benchmarks.cases.read_path import READ_PATH
 from benchmarks.cases.record import RECORD
+from benchmarks.cases.trace import TRACE
 
 __all__ = ["CASES"]
 
-CASES: Final[tuple[Case, ...]] = (CODEC, RECORD, APPEND, FOLD, LINEAGE, READ_PATH, CONSUMER, OUTAGE, IMPORTS)
+CASES: Final[tuple[Case, ...]] = (
+    CODEC, RECORD, APPEND, FOLD, LINEAGE, READ_PATH, CONSUMER, OUTAGE, TRACE, IMPORTS,
+)  # fmt: skip

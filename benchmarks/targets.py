@@ -9,7 +9,8 @@ from benchmarks.figures import Target
 __all__ = [
     "APPEND_BESIDE_RAW", "APPEND_FEW_TASKS", "CONSUMER_OVERHEAD", "DISABLED_CALL_SITE", "DURABLE_BUDGET",
     "FOLD_GROWTH", "FOLD_LARGE", "FOLD_SMALL", "GRAPH_BESIDE_XRANGE", "GRAPH_LARGE", "GRAPH_MEMORY",
-    "GRAPH_MIDDLE", "IMPORT", "HELP", "LINEAGE_END_TO_END", "LINEAGE_FOLD_GROWTH", "OUTAGE_BESIDE_UP", "RECORD_MEDIAN", "RECORD_SLOWEST",
+    "GRAPH_MIDDLE", "IMPORT", "HELP", "LINEAGE_END_TO_END", "LINEAGE_FOLD_GROWTH", "OUTAGE_BESIDE_UP",
+    "RECORD_MEDIAN", "RECORD_SLOWEST", "SESSION_ANALYSED",
 ]  # fmt: skip
 
 RECORD_MEDIAN: Final = Target("P1", most=3)
@@ -50,3 +51,5 @@ OUTAGE_BESIDE_UP: Final = Target("outage", least=0.95)
 """Of the tasks a second that a worker does whose store is up, in the same run."""
 DURABLE_BUDGET: Final = Target("outage", most=275)
 """ms for a budget of 250: a tenth for the event loop to come round to who waits."""
+SESSION_ANALYSED: Final = Target("traces", most=1)
+"""Seconds for a session of 10,000 runs."""

@@ -23,6 +23,7 @@ __all__ = [
     "Settings",
     "amqp_url_for_tests",
     "lineage_emits",
+    "lineage_live",
     "lineage_reads",
     "load_settings",
     "masked",
@@ -75,6 +76,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Its port for them, 0 for any free one; without one it serves none. `relayna serve` has them on its own port."""
     spool_directory: str | None = None
     """Where events wait on the local disk while the store is away; without one they wait in memory."""
+    storage_url: str | None = None
+    """Where inputs of messages are stored: a directory, or an fsspec URL such as s3://bucket/inputs."""
     redact_keys: tuple[str, ...] = ()
     """Words, beside the usual ones such as `password`, that mark values to be hidden before anything is stored."""
 
@@ -133,6 +136,11 @@ def lineage_reads(environment: Mapping[str, str] | None = None) -> bool:
 def lineage_emits(environment: Mapping[str, str] | None = None) -> bool:
     """Whether handlers' words on lineage are recorded: `RELAYNA_LINEAGE_EMIT`, as it is at this moment."""
     return _is_on("RELAYNA_LINEAGE_EMIT", environment)
+
+
+def lineage_live(environment: Mapping[str, str] | None = None) -> bool:
+    """Whether sessions may be followed live: `RELAYNA_LINEAGE_LIVE`, and nothing without `RELAYNA_LINEAGE_EMIT`."""
+    return _is_on("RELAYNA_LINEAGE_LIVE", environment) and lineage_emits(environment)
 
 
 def wants_colour(environment: Mapping[str, str] | None = None) -> bool:

@@ -35,17 +35,35 @@ QUESTIONS = [
     ("search", {"status": "failed"}, "/executions?status=failed&limit=25"),
     ("failures", {"exception_type": "TimeoutError"}, "/failures?exception_type=TimeoutError&limit=25"),
     ("dead_letters", {"state": "open"}, "/dead-letters?state=open&limit=25"),
+    ("run_why", {"run_id": "order-9-child"}, "/lineage/runs/order-9-child/why"),
+    (
+        "run_upstream",
+        {"run_id": "order-9-child", "max_hops": 2, "kinds": ["spawn"], "causal": False},
+        "/lineage/runs/order-9-child/upstream?max_hops=2&kinds=spawn&causal=false",
+    ),
+    (
+        "run_downstream",
+        {"run_id": "order-9", "overlays": True},
+        "/lineage/runs/order-9/downstream?siblings=grouped&overlays=true",
+    ),
+    (
+        "session_dag",
+        {"session_id": "order-9-child", "siblings": "all", "at": "2026-01-01T00:00:02Z"},
+        "/lineage/sessions/order-9-child/graph?siblings=all&at=2026-01-01T00:00:02Z",
+    ),
 ]
 """A tool, its arguments, and the HTTP route that answers the same."""
 
 
 async def fill(log: Log) -> None:
     """Put the tasks into the log, which is not open yet, and make its lists."""
+    parent = history("order-9", tick=0.5).published().attempt()
+    parent.spawns("order-9-child").attempt().acked()
     tasks = [
         history(TASK, tick=0.5).published().attempt().fails("TimeoutError", HOSTILE).retried().attempt()
         .fails("TimeoutError", "again").dead_lettered(),
         history("order-8", tick=0.5).published().attempt().fails("ValueError", "no").retried(delay_ms=30_000),
-        history("order-9", tick=0.5).published().attempt().acked(),
+        parent.acked(),
     ]  # fmt: skip
     for task in tasks:
         await keep(log, task.events)

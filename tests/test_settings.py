@@ -11,6 +11,7 @@ from relayna.settings import (
     Settings,
     amqp_url_for_tests,
     lineage_emits,
+    lineage_live,
     lineage_reads,
     load_settings,
     masked,
@@ -119,6 +120,8 @@ def test_tests_have_a_broker_of_their_own() -> None:
 def test_lineage_is_switched_by_the_environment_alone(value: str, on: bool) -> None:
     assert lineage_reads({"RELAYNA_LINEAGE_READ": value}) is on
     assert lineage_emits({"RELAYNA_LINEAGE_EMIT": value}) is on
+    assert lineage_live({"RELAYNA_LINEAGE_LIVE": value, "RELAYNA_LINEAGE_EMIT": "1"}) is on
+    assert not lineage_live({"RELAYNA_LINEAGE_LIVE": value})
     assert not lineage_reads({})
     assert not lineage_emits({})
 

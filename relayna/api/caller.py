@@ -13,8 +13,9 @@ from relayna.ids import Tenant
 
 __all__ = ["Caller", "Scope"]
 
-Scope: TypeAlias = Literal["read", "payloads", "replay", "metrics"]
+Scope: TypeAlias = Literal["read", "payloads", "replay", "record", "metrics"]
 """`read`: graphs, lists, live. `payloads`: bodies and headers of dead letters. `replay`: send them again.
+`record`: tell spans and outputs from outside.
 `metrics`: numbers of the whole service, of all tenants."""
 
 

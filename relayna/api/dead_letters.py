@@ -42,10 +42,10 @@ from relayna.errors import (
     Unroutable,
 )
 from relayna.observability.admission import Admission
-from relayna.observability.dead_letter_replayer import DeadLetterKeeper, ReplayResult
+from relayna.observability.dead_letter_replayer import DeadLetterKeeper, ReplayResult, Via
 from relayna.projections.replay_plan import ReplayPlan
 
-__all__ = ["dead_letter_endpoints"]
+__all__ = ["carry_out_replay", "dead_letter_endpoints"]
 
 P = ParamSpec("P")
 ResultT = TypeVar("ResultT")
@@ -67,6 +67,36 @@ def dead_letter_endpoints(
     """The routes, those by query first. `keepers` gives who answers a caller; whoever reads takes a turn."""
     routes = _Routes(keepers, names, admission or Admission())
     return tuple(_both_ways(_table(routes), names.parameter))
+
+
+async def carry_out_replay(
+    keeper: DeadLetterKeeper,
+    task_id: str,
+    letter_id: str,
+    wanted: ReplayWanted,
+    *,
+    replayed_by: str | None,
+    via: Via,
+) -> ReplayTold:
+    """What was done. Raises `RequestRefused` for all that stands in the way, and `StoreError`."""
+    if not keeper.can_replay:
+        raise _no_broker()
+    try:
+        result = await keeper.replay(
+            task_id,
+            letter_id,
+            force=wanted.force,
+            replayed_by=replayed_by,
+            via=via,
+            reason=wanted.reason,
+            expect_replay_count=wanted.expect_replay_count,
+        )
+    except BrokerError as error:
+        raise _broker_problem(error) from error
+    done = replay_told(result)
+    if done is None:
+        raise _undone(result)
+    return done
 
 
 def _table(routes: _Routes) -> Iterable[Endpoint]:
@@ -174,24 +204,10 @@ class _Routes:
     async def replay(self, request: ApiRequest) -> Response:
         task_id, letter_id = self._asked(request)
         wanted = await body_of(request, ReplayWanted)
-        keeper = self._keepers(request.caller)
-        if not keeper.can_replay:
-            raise _no_broker()
-        try:
-            result = await keeper.replay(
-                task_id,
-                letter_id,
-                force=wanted.force,
-                replayed_by=request.caller.name,
-                via="http",
-                reason=wanted.reason,
-                expect_replay_count=wanted.expect_replay_count,
-            )
-        except BrokerError as error:
-            raise _broker_problem(error) from error
-        done = replay_told(result)
-        if done is None:
-            raise _undone(result)
+        done = await carry_out_replay(
+            self._keepers(request.caller), task_id, letter_id, wanted,
+            replayed_by=request.caller.name, via="http",
+        )  # fmt: skip
         return self._answer(done)
 
     async def _in_turn(

@@ -62,6 +62,8 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     parameters: tuple[Parameter, ...] = ()
     takes: type | None = None
     """The Struct that the JSON body is."""
+    takes_lines: str | None = None
+    """The media type of a body that is read as it comes, line by line."""
     returns: Mapping[str, type | None] = field(default_factory=dict)
     """By media type, the Struct that the body is; None where it is text or a stream."""
     other_answers: Mapping[int, type | None] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
-from typing import Final, cast
+from typing import Final, Generic, Protocol, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import anyio
@@ -17,12 +17,16 @@ from sse_starlette.sse import EventSourceResponse, SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
 from relayna.api.aliases import HttpNames
-from relayna.observability.live import LiveEnd, LiveGap, LiveMessage, LiveStatus, Subscription
+from relayna.observability.live import LiveEnd, LiveGap, LiveMessage, LiveStatus
 from relayna.observability.live.held_versions import worked_out
 from relayna.projections.graph import ExecutionGraph
 from relayna.projections.graph_patch import GraphPatch
 
-__all__ = ["EVENT_STREAM", "EventStream", "Frames"]
+__all__ = ["EVENT_STREAM", "EventStream", "Followed", "Frames", "Wording"]
+
+MessageT = TypeVar("MessageT")
+ToldT_co = TypeVar("ToldT_co", covariant=True)
+SaidT_contra = TypeVar("SaidT_contra", contravariant=True)
 
 EVENT_STREAM: Final = "text/event-stream"
 
@@ -34,6 +38,26 @@ _SECONDS_TO_TAKE_A_PIECE: Final = 30.0
 _SECONDS_TO_END: Final = 2.0
 _PIECE_BYTES: Final = 32 * 1024
 """Handed over at a time: about what a server keeps for a client that does not read."""
+
+
+class Followed(Protocol[ToldT_co]):
+    """What tells messages one by one, until it is closed."""
+
+    async def next_message(self) -> ToldT_co | None:
+        """What to tell now, or as soon as there is something; None when nothing more will come."""
+
+    def due_message(self) -> ToldT_co | None:
+        """What is to be told right after the message before, if anything."""
+
+    def close(self) -> None:
+        """Nobody asks any more."""
+
+
+class Wording(Protocol[SaidT_contra]):
+    """Puts messages into words."""
+
+    async def of(self, message: SaidT_contra) -> bytes:
+        """The message as an event of a stream."""
 
 
 class Frames:
@@ -70,10 +94,10 @@ class Frames:
                 return b"end", msgspec.json.encode(message.body)
 
 
-class EventStream(EventSourceResponse):
+class EventStream(EventSourceResponse, Generic[MessageT]):
     """Sends what the subscription tells until it ends, the client goes or takes nothing for 30 s, or the server stops."""
 
-    def __init__(self, subscription: Subscription, frames: Frames) -> None:
+    def __init__(self, subscription: Followed[MessageT], frames: Wording[MessageT]) -> None:
         self._subscription = subscription
         self._frames = frames
         super().__init__(
@@ -107,18 +131,20 @@ class EventStream(EventSourceResponse):
                 for start in range(0, len(frames), _PIECE_BYTES):
                     yield frames[start : start + _PIECE_BYTES]
 
-    async def _frames_from(self, message: LiveMessage) -> bytes:
-        """This one, and what comes at the same time."""
+    async def _frames_from(self, message: MessageT) -> bytes:
+        """This one, and what comes at the same time, up to about a piece."""
         frames = [await self._frames.of(message)]
-        while (following := self._subscription.due_message()) is not None:
+        size = len(frames[0])
+        while size < _PIECE_BYTES and (following := self._subscription.due_message()) is not None:
             frames.append(await self._frames.of(following))
+            size += len(frames[-1])
         return frames[0] if len(frames) == 1 else b"".join(frames)
 
 
 class _Shutdown:
     """What is told that the server stops, in the place of an event: nobody need wait for it."""
 
-    def __init__(self, subscription: Subscription) -> None:
+    def __init__(self, subscription: Followed[object]) -> None:
         self._subscription = subscription
 
     def set(self) -> None:

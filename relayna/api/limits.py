@@ -13,12 +13,14 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from relayna.api.long_bodies import MOST_UPLOAD_BYTES, has_long_body
 from relayna.api.problems import RequestRefused, answer_error
+from relayna.api.refusing import refuse
 from relayna.api.request_body import MOST_BODY_BYTES, bounded, check_length
 
 __all__ = [
-    "MOST_HEADER_BYTES", "MOST_URL_BYTES", "RequestLimits", "compressed", "headers_too_large", "two_lengths",
-    "url_too_long",
+    "MOST_HEADER_BYTES", "MOST_URL_BYTES", "RequestLimits", "compressed", "headers_too_large",
+    "malformed_request", "two_lengths", "url_too_long",
 ]  # fmt: skip
 
 MOST_URL_BYTES: Final = 4 * 1024
@@ -36,6 +38,13 @@ def headers_too_large() -> RequestRefused:
     """431: all headers together are larger than anything that is asked here."""
     hint = f"Keep all headers together under {MOST_HEADER_BYTES:,} bytes."
     return RequestRefused(431, "headers_too_large", "The headers are too large.", hint)
+
+
+def malformed_request() -> RequestRefused:
+    """400: nobody can read it."""
+    return RequestRefused(
+        400, "malformed_request", "The request is no HTTP/1.1.", "Correct it and ask again."
+    )
 
 
 def two_lengths() -> RequestRefused:
@@ -66,32 +75,32 @@ class RequestLimits:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with a problem, or hand the request on."""
+        if scope["type"] == "websocket":
+            await self._open(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(
-            scope,
-            bounded(receive, most_bytes=self._most_body_bytes, seconds=self._body_seconds),
-            send,
-        )
+        long = has_long_body(scope["method"], scope["path"])
+        most_bytes = MOST_UPLOAD_BYTES if long else self._most_body_bytes
+        body = bounded(receive, most_bytes=most_bytes, seconds=self._body_seconds, each=long)
+        exchange = _Exchange(scope, body, send)
         try:
-            self._check(Request(scope))
+            _check(Request(scope), most_bytes)
             await self._app(scope, exchange.receive, exchange.send)
         except RequestRefused as refusal:
             if exchange.answered:
                 raise
             await exchange.refuse(refusal)
 
-    def _check(self, request: Request) -> None:
-        _check_url(request.scope)
-        _check_headers(request.scope)
-        headers = request.headers
-        stated = headers.getlist("content-length")
-        if stated and "transfer-encoding" in headers:
-            raise two_lengths()
-        check_length(stated, most_bytes=self._most_body_bytes)
-        if any(coding.strip().lower() != "identity" for coding in headers.getlist("content-encoding")):
-            raise compressed()
+    async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            _check_url(scope)
+            _check_headers(scope)
+        except RequestRefused as refusal:
+            await refuse(scope, receive, send, refusal)
+        else:
+            await self._app(scope, receive, send)
 
 
 class _Exchange:
@@ -127,6 +136,18 @@ class _Exchange:
         self._refused = True
         response = await answer_error(Request(self._scope), refusal)
         await response(self._scope, self._receive, self.send)
+
+
+def _check(request: Request, most_body_bytes: int) -> None:
+    _check_url(request.scope)
+    _check_headers(request.scope)
+    headers = request.headers
+    stated = headers.getlist("content-length")
+    if stated and "transfer-encoding" in headers:
+        raise two_lengths()
+    check_length(stated, most_bytes=most_body_bytes)
+    if any(coding.strip().lower() != "identity" for coding in headers.getlist("content-encoding")):
+        raise compressed()
 
 
 def _check_url(scope: Scope) -> None:

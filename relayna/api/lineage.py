@@ -23,11 +23,12 @@ from relayna.api.tenants import OfCaller
 from relayna.errors import InvalidQuery
 from relayna.observability.lineage_service import LineageService
 from relayna.observability.lineage_told import Births, Downstream, RunsCompared, Session, Upstream
+from relayna.observability.lineage_view import SIBLINGS, LineageView, checked_view
 from relayna.projections.lineage.run_edges import EDGE_KINDS
 from relayna.projections.lineage.walks import DEFAULT_HOPS, MAX_HOPS
 from relayna.settings import lineage_reads
 
-__all__ = ["lineage_endpoints"]
+__all__ = ["check_lineage_is_on", "lineage_endpoints"]
 
 _RUN: Final = "run_id"
 _SESSION: Final = "session_id"
@@ -53,6 +54,19 @@ _OF_WALKS: Final = (
     ),
 )
 _AT: Final = Parameter(name="at", about="Only what had happened by then (ISO 8601).")
+_OF_VIEWS: Final = (
+    Parameter(
+        name="siblings",
+        about="Whether five or more children alike, of which none has failed, stand as one group.",
+        schema={"type": "string", "enum": [*SIBLINGS], "default": "all"},
+    ),
+    Parameter(name="expand", about="Groups that are shown run by run all the same, separated by commas."),
+    Parameter(
+        name="overlays",
+        about="Whether decisions and costs are told run by run.",
+        schema={"type": "boolean", "default": False},
+    ),
+)
 
 _Question = Callable[[LineageService, ApiRequest], Awaitable[Struct]]
 
@@ -70,8 +84,7 @@ def lineage_endpoints(lineage: OfCaller[LineageService], names: HttpNames) -> tu
 
     def answering(ask: _Question) -> Answer:
         async def answer(request: ApiRequest) -> Response:
-            if not lineage_reads():
-                raise _off()
+            check_lineage_is_on()
             told = await ask(lineage(request.caller), request)
             return make_large_response(names.encode(told), media_type=JSON, headers=_NO_CACHE)
 
@@ -111,6 +124,7 @@ def _about_runs(answering: Callable[[_Question], Answer]) -> tuple[Endpoint, ...
             name="lineage_downstream",
             summary="What came of a run, with what it cost.",
             answer=answering(_downstream),
+            parameters=(*upstream.parameters, *_OF_VIEWS),
             returns={JSON: Downstream},
         ),
         replace(
@@ -135,6 +149,7 @@ def _about_sessions(answering: Callable[[_Question], Answer]) -> Endpoint:
             Parameter(name=_SESSION, about="The session's id: its first run's.", required=True),
             _KINDS,
             _AT,
+            *_OF_VIEWS,
         ),
         returns={JSON: Session},
         problems=(404, 422, 503),
@@ -158,7 +173,8 @@ async def _upstream(service: LineageService, request: ApiRequest) -> Upstream:
 
 
 async def _downstream(service: LineageService, request: ApiRequest) -> Downstream:
-    return await service.downstream(asked_task_id(request, _RUN), **_walk(request.query))
+    run_id = asked_task_id(request, _RUN)
+    return await service.downstream(run_id, **_walk(request.query), view=_view(request.query))
 
 
 async def _why(service: LineageService, request: ApiRequest) -> Births:
@@ -166,8 +182,10 @@ async def _why(service: LineageService, request: ApiRequest) -> Births:
 
 
 async def _session(service: LineageService, request: ApiRequest) -> Session:
-    session_id = asked_task_id(request, _SESSION)
-    return await service.session(session_id, kinds=_kinds(request.query), at=request.query.time("at"))
+    query = request.query
+    return await service.session(
+        asked_task_id(request, _SESSION), kinds=_kinds(query), at=query.time("at"), view=_view(query)
+    )
 
 
 async def _diff(service: LineageService, request: ApiRequest) -> RunsCompared:
@@ -175,19 +193,32 @@ async def _diff(service: LineageService, request: ApiRequest) -> RunsCompared:
 
 
 def _walk(query: QueryParameters) -> _Walk:
-    causal = query.text("causal") or "true"
-    if causal not in _BOOLEANS:
-        raise InvalidQuery("causal", f"{causal[:80]!r} is neither true nor false")
     return _Walk(
         max_hops=query.whole_number("max_hops", default=DEFAULT_HOPS),
         kinds=_kinds(query),
-        causal=_BOOLEANS[causal],
+        causal=_boolean(query, "causal", default="true"),
     )
 
 
+def _view(query: QueryParameters) -> LineageView:
+    expand, overlays = _listed(query, "expand"), _boolean(query, "overlays", default="false")
+    return checked_view(siblings=query.text("siblings"), expand=expand, overlays=overlays)
+
+
 def _kinds(query: QueryParameters) -> tuple[str, ...]:
-    kinds = query.text("kinds")
-    return () if kinds is None else tuple(kinds.split(","))
+    return _listed(query, "kinds")
+
+
+def _listed(query: QueryParameters, name: str) -> tuple[str, ...]:
+    text = query.text(name)
+    return () if text is None else tuple(text.split(","))
+
+
+def _boolean(query: QueryParameters, name: str, *, default: str) -> bool:
+    text = query.text(name) or default
+    if text not in _BOOLEANS:
+        raise InvalidQuery(name, f"{text[:80]!r} is neither true nor false")
+    return _BOOLEANS[text]
 
 
 def _required(query: QueryParameters, name: str) -> str:
@@ -197,6 +228,8 @@ def _required(query: QueryParameters, name: str) -> str:
     return run_id
 
 
-def _off() -> RequestRefused:
-    hint = "Whoever runs the service can set RELAYNA_LINEAGE_READ."
-    return RequestRefused(404, "lineage_is_off", "This service answers no questions about lineage.", hint)
+def check_lineage_is_on() -> None:
+    """Raises `RequestRefused` while `RELAYNA_LINEAGE_READ` is off."""
+    if not lineage_reads():
+        hint = "Whoever runs the service can set RELAYNA_LINEAGE_READ."
+        raise RequestRefused(404, "lineage_is_off", "This service answers no questions about lineage.", hint)

@@ -6,7 +6,8 @@ is in `event_stream.py`; docs/live.md tells clients of it.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Awaitable
+from typing import Final, TypeVar
 
 from msgspec.structs import replace
 from starlette.responses import Response
@@ -25,7 +26,9 @@ from relayna.observability.graph_service import ExecutionGraphService
 from relayna.observability.live import LiveHub, TooManyFollowers
 from relayna.projections.execution import DEFAULT_DEPTH
 
-__all__ = ["live_endpoints"]
+__all__ = ["admitted", "live_endpoints"]
+
+FollowedT = TypeVar("FollowedT")
 
 _MOST_NODES: Final = 5_000
 
@@ -58,11 +61,8 @@ def live_endpoints(
             return not_acceptable((EVENT_STREAM,))
         question = _question(request, names)
         after = request.http.headers.get("last-event-id") or request.query.text("after")
-        try:
-            subscription = await hub.subscribe(graphs(request.caller), question, after=after or None)
-        except TooManyFollowers as error:
-            hint = "Ask again later, or poll the graph with its ETag."
-            raise RequestRefused(503, "too_many_followers", "Too many follow executions.", hint) from error
+        asked = hub.subscribe(graphs(request.caller), question, after=after or None)
+        subscription = await admitted(asked, "Ask again later, or poll the graph with its ETag.")
         if subscription.has_all:
             subscription.close()
             return Response(status_code=204, headers={"Cache-Control": "no-store"})
@@ -86,6 +86,15 @@ def live_endpoints(
         parameters=(task_id_parameter(names.parameter, "path"), *_PARAMETERS),
     )
     return by_query, by_path
+
+
+async def admitted(subscribing: Awaitable[FollowedT], hint: str) -> FollowedT:
+    """The subscription. Raises `RequestRefused` where as many follow as may; `hint` says what to do instead."""
+    try:
+        return await subscribing
+    except TooManyFollowers as error:
+        detail = "Too many follow executions and sessions."
+        raise RequestRefused(503, "too_many_followers", detail, hint) from error
 
 
 def _question(request: ApiRequest, names: HttpNames) -> GraphQuestion:

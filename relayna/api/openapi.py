@@ -113,6 +113,9 @@ def _operation(endpoint: Endpoint, schema_of: dict[type, Json]) -> Json:
     if endpoint.takes is not None:
         content = {JSON: {"schema": schema_of[endpoint.takes]}}
         operation["requestBody"] = {"required": True, "content": content}
+    if endpoint.takes_lines is not None:
+        lines = {endpoint.takes_lines: {"schema": {"description": "One JSON object a line."}}}
+        operation["requestBody"] = {"required": True, "content": lines}
     operation["responses"] = _responses(endpoint, schema_of)
     return operation
 

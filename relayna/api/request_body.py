@@ -29,8 +29,13 @@ async def whole_body(request: Request, *, seconds: float = _SECONDS) -> bytes:
         raise RequestRefused(400, "incomplete_body", "The body ends early.", "Send all of it.") from None
 
 
-def bounded(receive: Receive, *, most_bytes: int = MOST_BODY_BYTES, seconds: float = _SECONDS) -> Receive:
-    """`receive`, which raises `RequestRefused` once the body is too long, or has taken too long to be here."""
+def bounded(
+    receive: Receive, *, most_bytes: int = MOST_BODY_BYTES, seconds: float = _SECONDS, each: bool = False
+) -> Receive:
+    """`receive`, which raises `RequestRefused` once the body is too long, or has taken too long to be here.
+
+    With `each`, that long for each of its pieces, and not for all of it.
+    """
     received, complete, deadline = 0, False, math.inf
 
     async def receive_bounded() -> Message:
@@ -38,7 +43,7 @@ def bounded(receive: Receive, *, most_bytes: int = MOST_BODY_BYTES, seconds: flo
         if complete:  # from here on it waits for the client to go away
             return await receive()
         # Counted from the first time that somebody asks: an answer that takes its time is no slow body.
-        deadline = min(deadline, anyio.current_time() + seconds)
+        deadline = min(math.inf if each else deadline, anyio.current_time() + seconds)
         with anyio.CancelScope(deadline=deadline) as arriving:
             message = await receive()
         if arriving.cancelled_caught:

@@ -6,16 +6,17 @@ an answer is in the modules of the endpoints.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cached_property, partial
 from types import TracebackType
 from typing import Any, Self
 
 import anyio
-from starlette.routing import Route
+from starlette.routing import BaseRoute
 
 from relayna.api.access import ANYBODY, Access
+from relayna.api.agents import agent_endpoints
 from relayna.api.aliases import HttpNames
 from relayna.api.caller import Caller
 from relayna.api.dead_letters import dead_letter_endpoints
@@ -24,8 +25,10 @@ from relayna.api.executions import graph_endpoints
 from relayna.api.health import health_endpoints, watching
 from relayna.api.histories import history_endpoints
 from relayna.api.lineage import lineage_endpoints
+from relayna.api.lineage_live import lineage_live_endpoints, lineage_socket_endpoints
 from relayna.api.lists import list_endpoints
 from relayna.api.live import live_endpoints
+from relayna.api.messages import message_endpoints
 from relayna.api.metrics import metrics_endpoint
 from relayna.api.openapi import openapi_endpoint
 from relayna.api.opening import open_log
@@ -34,22 +37,26 @@ from relayna.api.services import (
     ProcessParts,
     TenantServices,
     make_indexer,
+    make_lineage_watch,
     make_list_parts,
     make_services,
 )
+from relayna.api.socket_endpoint import socket_routes_of
 from relayna.api.statistics import statistics_endpoints
 from relayna.api.tenants import by_tenant
+from relayna.api.traces import trace_endpoints
 from relayna.api.why import why_endpoints
 from relayna.clock import Clock, SystemClock
+from relayna.ids import Tenant
 from relayna.observability.admission import Admission
 from relayna.observability.checks import StoreHealth
 from relayna.observability.dead_letter_replayer import DeadLetterKeeper
 from relayna.observability.dead_letter_service import DLQService
 from relayna.observability.dead_letter_store import DLQStore
 from relayna.observability.graph_service import ExecutionGraphService
+from relayna.observability.lineage_watch import LineageWatch
 from relayna.observability.live import LiveHub
 from relayna.observability.metrics import GraphReports, PrometheusMeasures
-from relayna.observability.read_models import Indexer
 from relayna.observability.run_records.retention import RunRetention
 from relayna.observability.stores import DEFAULT_HISTORY_MAXLEN, ObservationStore, StatusStore
 from relayna.signals import Counters
@@ -92,13 +99,13 @@ class RelaynaRuntime:
         self.tenant = checked_tenant(tenant)
         self.measures = measures or PrometheusMeasures(clock=clock)
         clock, self._admission = clock or SystemClock(), Admission()
-        parts = ProcessParts(
+        self._parts = parts = ProcessParts(
             log=log, topology=topology, retention_seconds=retention_seconds, clock=clock,
             open_retention_seconds=open_retention_seconds, run_retention=run_retention or RunRetention(),
             admission=self._admission, reports=GraphReports(self.measures), lists=make_list_parts(log, clock, self.measures),
             keeper=dead_letters or partial(_keeper_without_broker, counters=self.measures),
         )  # fmt: skip
-        self._services = by_tenant(partial(make_services, parts), default=self.tenant)
+        self._services = by_tenant(self._make_services, default=self.tenant)
         self.indexer = None if parts.lists is None else make_indexer(parts, parts.lists, self.measures)
         """Keeps lists and statistics up while the runtime is entered; None where there are none."""
         terminal = () if topology is None else topology.terminal_statuses
@@ -128,6 +135,11 @@ class RelaynaRuntime:
         return self.services.graphs
 
     @cached_property
+    def lineage_watch(self) -> LineageWatch | None:
+        """Watches over the births of runs while the runtime is entered, and lineage is on; None without records."""
+        return make_lineage_watch(self._parts, self.tenant, self.measures)
+
+    @cached_property
     def status_store(self) -> StatusStore:
         """The statuses of this runtime's tenant."""
         return StatusStore(self.log, tenant=self.tenant, clock=self.observation_store.clock)
@@ -149,7 +161,11 @@ class RelaynaRuntime:
                 *graph_endpoints(graphs, names),
                 *history_endpoints(histories, graphs, names),
                 *why_endpoints(graphs, names),
+                *self._agent_endpoints(),
                 *lineage_endpoints(self._of("lineage"), names),
+                *lineage_live_endpoints(self._of("lineage"), self.live),
+                *trace_endpoints(self._of("traces"), names),
+                *message_endpoints(self._of("messages"), names),
                 *live_endpoints(graphs, self.live, names),
                 *dead_letter_endpoints(self._of("dead_letters"), names, self._admission),
             )
@@ -162,9 +178,11 @@ class RelaynaRuntime:
         aliases: ContractAliasConfig | None = None,
         access: Access | None = None,
         allow_writes: bool = False,
-    ) -> list[Route]:
-        """The routes of all endpoints, for an app of ours or of a host."""
-        return routes_of(self.endpoints(aliases), access, allow_writes=allow_writes)
+    ) -> list[BaseRoute]:
+        """The routes of all endpoints, over HTTP and WebSocket, for an app of ours or of a host."""
+        sockets = lineage_socket_endpoints(self._of("lineage"), self.live)
+        over_http = routes_of(self.endpoints(aliases), access, allow_writes=allow_writes)
+        return [*over_http, *socket_routes_of(sockets, access)]
 
     async def __aenter__(self) -> Self:
         """Open the log, now or as soon as the store answers. Raises what else opening it raises."""
@@ -172,7 +190,9 @@ class RelaynaRuntime:
             await entering.enter_async_context(open_log(self.log))
             await entering.enter_async_context(watching(self.health))
             if self.indexer is not None:
-                await entering.enter_async_context(_running(self.indexer))
+                await entering.enter_async_context(_running(self.indexer.run))
+            if self.lineage_watch is not None:
+                await entering.enter_async_context(_running(self.lineage_watch.run))
             await entering.enter_async_context(self.live)
             self._entered = entering.pop_all()
         return self
@@ -193,6 +213,14 @@ class RelaynaRuntime:
             *statistics_endpoints(self._of("statistics")),
         )
 
+    def _make_services(self, tenant: Tenant) -> TenantServices:
+        if self.lineage_watch is not None:
+            self.lineage_watch.include(tenant)
+        return make_services(self._parts, tenant)
+
+    def _agent_endpoints(self) -> tuple[Endpoint, ...]:
+        return () if self.lineage_watch is None else agent_endpoints(self._of("reliability"))
+
     def _of(
         self, name: str
     ) -> Callable[[Caller], Any]:  # Any: the service of that name, as endpoints type it
@@ -200,9 +228,11 @@ class RelaynaRuntime:
 
 
 @asynccontextmanager
-async def _running(indexer: Indexer) -> AsyncIterator[None]:
+async def _running(
+    work: Callable[[], Coroutine[Any, Any, None]],  # Any: as anyio starts it
+) -> AsyncIterator[None]:
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(indexer.run)
+        tasks.start_soon(work)
         yield
         tasks.cancel_scope.cancel()
 

@@ -6,7 +6,7 @@ Owns the making. What is asked of services, and by whom, is in the modules of th
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from msgspec import Struct
 
@@ -18,7 +18,9 @@ from relayna.observability.dead_letter_store import DLQStore
 from relayna.observability.graph_service import ExecutionGraphService
 from relayna.observability.lineage_gathering import Recorded
 from relayna.observability.lineage_service import LineageService
-from relayna.observability.metrics import GraphReports
+from relayna.observability.lineage_watch import LineageWatch
+from relayna.observability.message_service import MessageLineageService
+from relayna.observability.metrics import GraphReports, PrometheusMeasures
 from relayna.observability.read_models import (
     ExecutionLists,
     Indexer,
@@ -27,9 +29,11 @@ from relayna.observability.read_models import (
     read_models_beside,
     run_records_beside,
 )
+from relayna.observability.reliability_service import ReliabilityService
 from relayna.observability.run_records.known_runs import KnownRuns
 from relayna.observability.run_records.retention import RunRetention
 from relayna.observability.task_histories import TaskHistories
+from relayna.observability.trace.trace_service import TraceService
 from relayna.signals import Counters
 from relayna.streams import Log, MemoryLog
 from relayna.streams.read_models import ReadModels
@@ -43,9 +47,12 @@ __all__ = [
     "ProcessParts",
     "TenantServices",
     "make_indexer",
+    "make_lineage_watch",
     "make_list_parts",
     "make_services",
 ]
+
+_SECONDS_TO_SETTLE: Final = 10.0
 
 KeeperMaker: TypeAlias = Callable[[DLQStore], DeadLetterKeeper]
 """Who keeps the dead letters of this store; with a broker it can send them again."""
@@ -57,6 +64,7 @@ class ListParts(Struct, frozen=True):
     read_models: ReadModels
     progress: ReadModelProgress
     run_records: RunRecords | None
+    """None for a log beside which there are none."""
     counters: Counters
 
 
@@ -87,9 +95,12 @@ class TenantServices(Struct, frozen=True, kw_only=True):
     graphs: ExecutionGraphService
     histories: TaskHistories
     lineage: LineageService
+    traces: TraceService
+    messages: MessageLineageService
     dead_letters: DeadLetterKeeper
     lists: ExecutionLists | None
     statistics: StatisticsService | None
+    reliability: ReliabilityService | None
 
 
 def make_list_parts(log: Log, clock: Clock, counters: Counters) -> ListParts | None:
@@ -110,6 +121,21 @@ def make_indexer(parts: ProcessParts, lists: ListParts, counters: Counters) -> I
         topology=parts.topology,
         run_retention=parts.run_retention,
         counters=counters,
+        clock=parts.clock,
+    )
+
+
+def make_lineage_watch(
+    parts: ProcessParts, tenant: Tenant, measures: PrometheusMeasures
+) -> LineageWatch | None:
+    """Who watches over the births of this tenant's runs; None where there are no records of runs."""
+    if parts.lists is None or parts.lists.run_records is None:
+        return None
+    return LineageWatch(
+        parts.lists.run_records,
+        tenants=[tenant],
+        measures=measures,
+        settled_seconds=_SECONDS_TO_SETTLE,
         clock=parts.clock,
     )
 
@@ -145,11 +171,14 @@ def make_services(parts: ProcessParts, tenant: Tenant) -> TenantServices:
             admission=parts.admission,
         ),
         lineage=_make_lineage(parts, tenant),
+        traces=_make_traces(parts, tenant),
+        messages=_make_messages(parts, tenant, lists),
         dead_letters=parts.keeper(
             DLQStore(parts.log, tenant=tenant, clock=parts.clock, ttl_seconds=parts.kept_seconds)
         ),
         lists=lists,
         statistics=statistics,
+        reliability=_make_reliability(parts, tenant),
     )
 
 
@@ -166,4 +195,34 @@ def _make_lineage(parts: ProcessParts, tenant: Tenant) -> LineageService:
         clock=parts.clock,
         admission=parts.admission,
         recorded=recorded,
+    )
+
+
+def _make_reliability(parts: ProcessParts, tenant: Tenant) -> ReliabilityService | None:
+    if parts.lists is None or parts.lists.run_records is None:
+        return None
+    records = parts.lists.run_records
+    return ReliabilityService(records=records, tenant=tenant, clock=parts.clock, admission=parts.admission)
+
+
+def _make_traces(parts: ProcessParts, tenant: Tenant) -> TraceService:
+    return TraceService(
+        log=parts.log,
+        tenant=tenant,
+        retention_seconds=parts.retention_seconds,
+        clock=parts.clock,
+        admission=parts.admission,
+    )
+
+
+def _make_messages(
+    parts: ProcessParts, tenant: Tenant, lists: ExecutionLists | None
+) -> MessageLineageService:
+    return MessageLineageService(
+        log=parts.log,
+        tenant=tenant,
+        lists=lists,
+        retention_seconds=parts.retention_seconds,
+        clock=parts.clock,
+        admission=parts.admission,
     )

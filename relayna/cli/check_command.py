@@ -14,13 +14,20 @@ import click
 import msgspec
 
 from relayna.cli.options import required_redis_url, store_options
+from relayna.clock import SystemClock
+from relayna.errors import StoreError
+from relayna.ids import Tenant
 from relayna.observability.checks import Check, judge
+from relayna.observability.checks.births import check_births
 from relayna.observability.checks.roles import ROLES, Role, judge_rights, probes
+from relayna.observability.unborn_runs import find_unborn_runs, named_runs
 from relayna.settings import EffectiveSettings, Settings
 from relayna.streams import checked_tenant
 from relayna.streams.redis import RedisLog
 from relayna.streams.redis.inspection import inspect_store
 from relayna.streams.redis.permissions import permitted
+from relayna.streams.redis.run_records import RedisRunRecords
+from relayna.streams.run_records import StoredRun
 
 __all__ = ["command"]
 
@@ -58,11 +65,36 @@ def command(*, role: Role | Literal[""] | None, style: str, effective: Effective
 
 async def _checks(settings: Settings) -> list[Check]:
     log = RedisLog(required_redis_url(settings), prefix=settings.prefix, shard_count=settings.shard_count)
-    return judge(
-        await inspect_store(log, tenant=checked_tenant(settings.tenant)),
+    tenant = checked_tenant(settings.tenant)
+    inspection = await inspect_store(log, tenant=tenant)
+    checks = judge(
+        inspection,
         retention_seconds=settings.retention_seconds,
         open_retention_seconds=settings.open_retention_seconds,
     )
+    # A log that is opened writes its number of shards down, and one that is laid out otherwise refuses.
+    in_use = inspection.shard_count == str(log.keys.shard_count)
+    return [*checks, await _check_births(log, tenant) if in_use else check_births(None)]
+
+
+async def _check_births(log: RedisLog, tenant: Tenant) -> Check:
+    unreadable: list[StoredRun] = []
+    try:
+        async with log:
+            unborn = await find_unborn_runs(
+                RedisRunRecords(log),
+                tenant,
+                now=SystemClock().now(),
+                window_micros=86_400_000_000,
+                settled_micros=10_000_000,
+                unreadable=unreadable.append,
+            )
+    except StoreError as error:
+        click.echo(f"relayna: births: {error}", err=True)
+        return check_births(None)
+    if unborn:
+        click.echo(f"relayna: without a birth: {named_runs(unborn)}", err=True)
+    return check_births(len(unborn), unreadable=len(unreadable))
 
 
 async def _rights(settings: Settings, role: Role | None) -> list[Check]:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-import anyio
 import click
+import msgspec
 
+from relayna.cli.lineage_options import WalkAsked, answer_of, format_option, view_options, walk_options
 from relayna.cli.lineage_output import (
-    LINEAGE_FORMATS,
     LineageFormat,
-    answered,
-    kinds_given,
+    Picture,
     say_missing,
+    totals,
     write_edges,
+    write_header,
     write_tree,
 )
 from relayna.cli.options import store_options
 from relayna.cli.tables import write_json
-from relayna.observability.lineage_service import LineageService
-from relayna.observability.lineage_told import Downstream
-from relayna.projections.lineage.run_edges import dollars
-from relayna.projections.lineage.walks import DEFAULT_HOPS
+from relayna.observability.lineage_view import LineageView
 from relayna.settings import EffectiveSettings
 
 __all__ = ["command"]
@@ -29,42 +25,33 @@ __all__ = ["command"]
 
 @click.command("downstream")
 @click.argument("run_id", metavar="RUN")
-@click.option("--max-hops", type=int, default=DEFAULT_HOPS, show_default=True, help="Edges away at most.")
-@click.option("--kinds", metavar="KIND,…", help="Only edges of these kinds, as spawn,retry.")
-@click.option("--any-time", is_flag=True, help="Follow edges whatever their times.")
-@click.option("--format", "style", type=click.Choice(LINEAGE_FORMATS), default="tree", show_default=True)
+@walk_options
+@view_options
+@format_option
 @store_options
 def command(
-    *,
-    run_id: str,
-    max_hops: int,
-    kinds: str | None,
-    any_time: bool,
-    style: LineageFormat,
-    effective: EffectiveSettings,
+    *, run_id: str, walk: WalkAsked, view: LineageView, style: LineageFormat, effective: EffectiveSettings
 ) -> None:
     """Show what came of RUN, edge by edge. A run is a task, seen from far away.
 
-    A run's id that begins with a dash goes after "--".
+    COST is that of the edge on its line, and SUBTREE that of the run and of all that came of it. A run's id that
+    begins with a dash goes after "--".
     """
-
-    async def ask(service: LineageService) -> Downstream:
-        return await service.downstream(
-            run_id, max_hops=max_hops, kinds=kinds_given(kinds), causal=not any_time
-        )
-
-    found = anyio.run(partial(answered, effective.settings, ask))
+    asked = msgspec.structs.asdict(walk)
+    found = answer_of(effective.settings, lambda service: service.downstream(run_id, **asked, view=view))
     if style == "json":
         write_json(found)
         return
-    runs = {run.run_id: run for run in found.nodes}
-    if style == "table":
-        write_edges(found.edges, runs)
-    else:
-        write_tree([found.root_run_id], found.edges, runs)
-    counts = found.counts
-    click.echo(
-        f"runs: {counts.total_runs:,}  edges: {counts.total_edges:,}  cost: ${dollars(found.cost_total)}  "
-        f"tokens: {found.tokens_total:,}"
+    picture = Picture(
+        roots=[found.root_run_id],
+        runs={run.run_id: run for run in found.nodes},
+        edges=found.edges,
+        groups=found.groups,
+        overlays={one.run_id: one for one in found.overlays or ()},
     )
+    facts = totals(
+        found.counts.total_edges, found.cost_total, found.tokens_total, runs=found.nodes, groups=found.groups
+    )
+    write_header(f"What came of {found.root_run_id}", facts)
+    (write_edges if style == "table" else write_tree)(picture)
     say_missing(found.missing, truncated=found.truncated)

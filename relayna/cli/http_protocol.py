@@ -16,8 +16,16 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 from uvicorn.server import ServerState
 
-from relayna.api.limits import MOST_HEADER_BYTES, MOST_URL_BYTES, headers_too_large, url_too_long
+from relayna.api.limits import (
+    MOST_HEADER_BYTES,
+    MOST_URL_BYTES,
+    headers_too_large,
+    malformed_request,
+    url_too_long,
+)
+from relayna.api.long_bodies import has_long_body
 from relayna.api.problems import RequestRefused, problem_of, problem_response
+from relayna.cli.stalling import StallGuard
 
 __all__ = ["MOST_HEAD_BYTES", "GuardedHttp"]
 
@@ -44,11 +52,12 @@ class GuardedHttp(H11Protocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._receiving: asyncio.TimerHandle | None = None
-        self._sending: asyncio.TimerHandle | None = None
-        self._unsent = 0
+        self._stalling: StallGuard | None = None
+        self._is_switched = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
+        self._stalling = StallGuard(self.loop, transport, self.stall_seconds)
         if len(self.connections) > self.most_connections:
             detail, hint = "There are too many connections.", "Ask again later."
             self._refuse(RequestRefused(503, "too_many_connections", detail, hint))
@@ -56,13 +65,21 @@ class GuardedHttp(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        for timer in (self._receiving, self._sending):
-            if timer is not None:
-                timer.cancel()
+        if self._receiving is not None:
+            self._receiving.cancel()
+        if self._stalling is not None:
+            self._stalling.stop()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        if self._receiving is not None and self._takes_long():
+            self._receiving.cancel()  # what comes piece by piece has that long for each
+            self._receiving = None
         self._watch_receiving()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        super().handle_websocket_upgrade(event)
+        self._is_switched = True  # from now on another protocol has the connection, and deadlines of its own
 
     def on_response_complete(self) -> None:
         # The rest of a body that nobody asked for could go on for ever.
@@ -81,8 +98,7 @@ class GuardedHttp(H11Protocol):
         error = sys.exception()
         hint = error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else 400
         if hint != 431 or self.conn.our_state is not h11.IDLE:
-            detail, advice = "The request is no HTTP/1.1.", "Correct it and ask again."
-            self._refuse(RequestRefused(400, "malformed_request", detail, advice))
+            self._refuse(malformed_request())
         else:
             line_is_whole = b"\n" in self.conn.trailing_data[0]
             self._refuse(headers_too_large() if line_is_whole else url_too_long())
@@ -109,13 +125,23 @@ class GuardedHttp(H11Protocol):
 
     def _watch_receiving(self) -> None:
         waits = self.conn.their_state in (h11.IDLE, h11.SEND_BODY) and not self.transport.is_closing()
+        waits = waits and not self._is_switched
         if waits and self._receiving is None:
             self._receiving = self.loop.call_later(self.receive_seconds, self._end_of_patience)
         elif not waits and self._receiving is not None:
             self._receiving.cancel()
             self._receiving = None
 
+    def _takes_long(self) -> bool:
+        return self.conn.their_state is h11.SEND_BODY and has_long_body(
+            self.scope["method"], self.scope["path"]
+        )
+
     def _end_of_patience(self) -> None:
+        if self.flow.read_paused and self._takes_long():
+            self._receiving = None  # it is we who are slow
+            self._watch_receiving()
+            return
         if self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]:
             self.transport.close()  # nothing was asked
             return
@@ -123,14 +149,5 @@ class GuardedHttp(H11Protocol):
         self._refuse(RequestRefused(408, "request_too_slow", detail, "Send it again, at once."))
 
     def _watch_sending(self) -> None:
-        unsent = self.transport.get_write_buffer_size()
-        if unsent and self._sending is None:
-            self._unsent = unsent
-            self._sending = self.loop.call_later(self.stall_seconds, self._abort_if_stalled)
-
-    def _abort_if_stalled(self) -> None:
-        self._sending = None
-        if 0 < self._unsent <= self.transport.get_write_buffer_size():
-            self.transport.abort()
-        else:
-            self._watch_sending()
+        if self._stalling is not None:
+            self._stalling.watch()

@@ -16,6 +16,7 @@ from relayna.cli.options import required_redis_url, store_options
 from relayna.cli.progress import Progress
 from relayna.observability.archive import Importer, ImportReport
 from relayna.observability.archive.lines import plain_lines
+from relayna.observability.run_archive import ARCHIVE_SUFFIX
 from relayna.settings import EffectiveSettings, Settings
 from relayna.streams.redis import RedisLog
 
@@ -67,6 +68,7 @@ async def _import(settings: Settings, files: tuple[Path, ...]) -> ImportReport:
 def _each(paths: tuple[Path, ...]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
-            yield from sorted(path.rglob("*.jsonl.gz"))
+            found = sorted(path.rglob("*.jsonl.gz"))
+            yield from (file for file in found if not file.name.endswith(ARCHIVE_SUFFIX))
         else:
             yield path

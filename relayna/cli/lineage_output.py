@@ -1,65 +1,79 @@
-"""How commands write lineage: as a tree in which each run stands once, as a table and as JSON.
+"""How commands write lineage: a header, then a tree in which each run stands once or a table, or JSON.
 
-Owns their looks, and the service that they ask. Names come from messages: they are written without control
-characters.
+Owns their looks. What stands below what `lineage_tree.py` knows. Names come from messages: they are written without
+control characters.
 """
 
 from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from typing import Final, Literal, TypeAlias, TypeVar
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Literal, TypeAlias
 
 import click
+from msgspec import Struct, field
 
-from relayna.cli.read_models import log_and_models
-from relayna.cli.tables import duration_cell, printed, write_table
-from relayna.instants import Instant, parse_instant
-from relayna.observability.lineage_gathering import Recorded
-from relayna.observability.lineage_service import LineageService
+from relayna.cli.lineage_tree import Drawn, TreeLine, tree_lines
+from relayna.cli.painting import has_colours, paint_lineage
+from relayna.cli.short_ids import ShortIds
+from relayna.cli.tables import duration_cell, printed, table_width, write_table
+from relayna.instants import UNTIMED, Instant, parse_instant
 from relayna.observability.lineage_told import RunEdgeTold, RunTold
-from relayna.observability.read_models import ReadModelProgress
-from relayna.observability.run_records.known_runs import KnownRuns
+from relayna.observability.shown_runs import GroupTold
+from relayna.projections.lineage.overlays import RunOverlay
 from relayna.projections.lineage.run_edges import dollars
-from relayna.settings import Settings
-from relayna.streams import checked_tenant
-from relayna.streams.redis.run_records import RedisRunRecords
 
 __all__ = [
     "LINEAGE_FORMATS",
     "LineageFormat",
-    "answered",
-    "kinds_given",
+    "Picture",
     "say_missing",
+    "totals",
     "write_edges",
+    "write_header",
     "write_tree",
 ]
 
 LineageFormat: TypeAlias = Literal["table", "tree", "json"]
 LINEAGE_FORMATS: Final = ("table", "tree", "json")
 
-_WIDTH: Final = 80
-_LONG_ID: Final = 20
-_DEEPEST: Final = 36
-"""Columns of guides; below, runs stand beside their parent."""
-_HEADS: Final = ("AFTER", "KIND", "FROM", "TO", "STATUS", "COST", "TOKENS")
-AnswerT = TypeVar("AnswerT")
+_WIDE: Final = 120
+_NARROW_ID: Final = 9
+"""So that two ids have room in a narrow table, and neither is cut beyond recognition."""
+_UNBOUND: Final = 10_000
+_TABLE_HEADS: Final = ("AFTER", "KIND", "FROM", "TO", "STATUS", "COST", "TOKENS")
+_TREE_HEADS: Final = ("RUN", "STATUS", "DECIDED", "COST", "SUBTREE", "TOKENS")
+_STATUS: Final = 1
 
 
-async def answered(settings: Settings, ask: Callable[[LineageService], Awaitable[AnswerT]]) -> AnswerT:
-    """What a service over the store of these settings answers."""
-    log, models = log_and_models(settings)
-    tenant, kept = checked_tenant(settings.tenant), settings.retention_seconds
-    records = KnownRuns(RedisRunRecords(log), tenant=tenant)
-    recorded = Recorded(records, ReadModelProgress(log=log, read_models=models))
-    async with log:
-        return await ask(LineageService(log=log, tenant=tenant, retention_seconds=kept, recorded=recorded))
+class Picture(Struct, frozen=True, kw_only=True):
+    """What is drawn."""
+
+    roots: Sequence[str]
+    runs: Mapping[str, RunTold]
+    edges: Sequence[RunEdgeTold]
+    groups: Sequence[GroupTold] = ()
+    overlays: Mapping[str, RunOverlay] = field(default_factory=dict)
+    up: bool = False
+
+    def ids(self, *, longest: int = 20) -> ShortIds:
+        """Short for all that it names, where they have more than so many characters."""
+        ends = (end for edge in self.edges for end in (edge.source_run, edge.target_run) if end is not None)
+        return ShortIds(
+            [*self.roots, *self.runs, *ends, *(group.parent_run for group in self.groups)], longest=longest
+        )
 
 
-def kinds_given(kinds: str | None) -> tuple[str, ...]:
-    """The kinds that an option names, separated by commas."""
-    return () if kinds is None else tuple(kind.strip() for kind in kinds.split(","))
+def write_header(title: str, facts: Iterable[str]) -> None:
+    """What is drawn, and its numbers, within the width that there is; then an empty line."""
+    click.echo(click.style(printed(title), bold=True) if has_colours() else printed(title))
+    text = printed(", ".join(facts))
+    for line in textwrap.wrap(text, _room(), break_long_words=False, break_on_hyphens=False):
+        click.echo(line)
+    click.echo()
 
 
 def say_missing(missing: list[str], *, truncated: bool = False) -> None:
@@ -70,103 +84,147 @@ def say_missing(missing: list[str], *, truncated: bool = False) -> None:
         click.echo(f"relayna: some histories are not whole: {', '.join(missing)}", err=True)
 
 
-def write_edges(edges: Iterable[RunEdgeTold], runs: Mapping[str, RunTold]) -> None:
-    """A line for each edge, in order, with how long after the first of all it was."""
-    edges = list(edges)
-    times = {edge.edge_id: parse_instant(edge.at) for edge in edges if edge.at is not None}
-    first = min((time for time in times.values() if time is not None), default=None)
-    rows = [
-        (
-            _after(first, times.get(edge.edge_id)),
-            edge.kind,
-            "-" if edge.source_run is None else short(edge.source_run),
-            short(edge.target_run),
-            _status(runs.get(edge.target_run)),
-            f"${dollars(edge.cost_attributed)}",
-            f"{edge.tokens_attributed:,}",
-        )
-        for edge in edges
+def write_edges(picture: Picture) -> None:
+    """A line for each edge and group, in order, with how long after the first of all it was."""
+    ids = picture.ids(longest=_NARROW_ID if table_width() < _WIDE else 20)
+    drawn: list[Drawn] = [*picture.edges, *picture.groups]
+    times = [time for one in drawn if (time := _at(one)) is not None]
+    first = min(times, default=None)
+    ordered = sorted(drawn, key=lambda one: _at(one) or UNTIMED)
+    rows = [(_after(first, _at(one)), *_table_cells(one, picture, ids)) for one in ordered]
+    paint = paint_lineage(status=4)
+    write_table(_TABLE_HEADS, rows, elastic=(1, 2, 3, 4), right=(0, 5, 6), paint=paint)
+
+
+def write_tree(picture: Picture) -> None:
+    """A line for each edge; columns in which nothing stands are left out."""
+    lines = tree_lines(picture.roots, picture.edges, picture.runs, groups=picture.groups, up=picture.up)
+    rows = list(map(_TreeRows(picture).row, lines))
+    shown = [at for at in range(len(_TREE_HEADS)) if at <= _STATUS or any(row[at] for row in rows)]
+    status, decided = shown.index(_STATUS), shown.index(2) if 2 in shown else None
+    write_table(
+        [_TREE_HEADS[at] for at in shown],
+        [[row[at] for at in shown] for row in rows],
+        elastic=(0, status),
+        right=[number for number, at in enumerate(shown) if at > 2],
+        paint=paint_lineage(status=status, tree=0, decided=decided),
+        room=_room(),
+    )
+
+
+def totals(
+    edges: int, cost: int, tokens: int, *, runs: Iterable[RunTold], groups: Iterable[GroupTold] = ()
+) -> list[str]:
+    """The numbers of an answer in words."""
+    statuses = Counter(run.status or "unknown" for run in runs)
+    for group in groups:
+        statuses.update(group.by_status)
+    count = statuses.total()
+    return [
+        f"{count:,} {'run' if count == 1 else 'runs'} ({_counts(statuses)})",
+        f"{edges:,} {'edge' if edges == 1 else 'edges'}",
+        f"${dollars(cost)}",
+        f"{tokens:,} tokens",
     ]
-    write_table(_HEADS, rows, elastic=(1, 2, 3))
 
 
-def write_tree(
-    roots: Iterable[str], edges: Iterable[RunEdgeTold], runs: Mapping[str, RunTold], *, up: bool = False
-) -> None:
-    """Each root with what leads away from it, or with `up` to it. A run that was drawn before is only named."""
-    room = max(_WIDTH, shutil.get_terminal_size((_WIDTH, 24)).columns) if sys.stdout.isatty() else None
-    for line in _tree_lines(roots, edges, runs, up=up):
-        text = printed(line)
-        click.echo(text if room is None or len(text) <= room else f"{text[: room - 1]}…")
+def _table_cells(one: Drawn, picture: Picture, ids: ShortIds) -> tuple[str, ...]:
+    if isinstance(one, GroupTold):
+        spent = _spent(one.cost, one.tokens, zero="$0.0000")
+        return one.kind, ids.of(one.parent_run), _group(one), _counts(one.by_status), *spent
+    source = "-" if one.source_run is None else ids.of(one.source_run)
+    status = _status(picture.runs.get(one.target_run)) or "-"
+    spent = _spent(one.cost_attributed, one.tokens_attributed, zero="$0.0000")
+    return one.kind, source, ids.of(one.target_run), status, *spent
 
 
-def short(run_id: str) -> str:
-    """Both ends of an id that is long."""
-    return run_id if len(run_id) <= _LONG_ID else f"{run_id[:6]}…{run_id[-6:]}"
+class _TreeRows:
+    """Lines of a tree as the cells of a table."""
+
+    def __init__(self, picture: Picture) -> None:
+        self._picture = picture
+        self._ids = picture.ids()
+        self._births = {edge.target_run: edge for edge in reversed(picture.edges) if edge.is_birth}
+
+    def row(self, line: TreeLine) -> tuple[str, ...]:
+        what, picture = line.what, self._picture
+        if isinstance(what, GroupTold):
+            text = f"{line.guides}{what.kind} → {what.group_id}  {_group(what)}"
+            return text, _counts(what.by_status), "", *_spent_in_tree(what.cost, None, what.tokens)
+        run = picture.runs.get(line.run_id or "") if line.is_new else None
+        overlay = None if run is None else picture.overlays.get(run.run_id)
+        charged = self._charged(line, what)
+        cost, tokens = (0, 0) if charged is None else (charged.cost_attributed, charged.tokens_attributed)
+        return (
+            f"{line.guides}{self._words(line, what, run)}",
+            _status(run),
+            "" if overlay is None else overlay.worst_action or "",
+            *_spent_in_tree(cost, overlay, tokens),
+        )
+
+    def _charged(self, line: TreeLine, what: RunEdgeTold | None) -> RunEdgeTold | None:
+        """The edge whose cost stands on the line: on the way up, that by which the run on it was born."""
+        if not self._picture.up or (what is not None and what.source_run == what.target_run):
+            return what
+        return self._births.get(line.run_id or "") if line.is_new else None
+
+    def _words(self, line: TreeLine, what: RunEdgeTold | None, run: RunTold | None) -> str:
+        named = "" if line.run_id is None else self._ids.of(line.run_id)
+        agent = f"  {run.agent}" if run is not None and run.agent else ""
+        if what is None:
+            return f"{named}{agent}"
+        if line.is_root:
+            return f"{named}{agent}  ({_origin(what, self._ids)})"
+        label = f"  {what.label!r}" if what.label else ""
+        if what.source_run == what.target_run:
+            return f"{what.kind}{label}"
+        if line.run_id is None:
+            return f"{_origin(what, self._ids) if what.is_birth else f'{what.kind} from outside'}{label}"
+        variant = "" if what.variant is None else f" ({what.variant})"
+        arrow = "→" if line.run_id == what.target_run else "←"
+        return f"{what.kind}{variant} {arrow} {named}{agent if line.is_new else '  (above)'}{label}"
 
 
-def _tree_lines(
-    roots: Iterable[str], edges: Iterable[RunEdgeTold], runs: Mapping[str, RunTold], *, up: bool
-) -> Iterator[str]:
-    leaving: dict[str | None, list[RunEdgeTold]] = {}
-    births: dict[str, RunEdgeTold] = {}
-    for edge in edges:
-        leaving.setdefault(edge.target_run if up else edge.source_run, []).append(edge)
-        if edge.is_birth:
-            births.setdefault(edge.target_run, edge)
-    drawn: set[str] = set()
-    for root in roots:
-        origin = "" if up or root not in births else f"  ({_origin(births[root])})"
-        yield f"{_run(root, runs)}{origin}"
-        drawn.add(root)
-        stack = _hung(leaving.get(root, []), "")
-        while stack:
-            edge, guides, ends = stack.pop()
-            far = edge.source_run if up else edge.target_run
-            is_new = far is not None and far not in drawn
-            yield f"{guides}{'└─' if ends else '├─'} {_edge(edge, runs, up=up, is_new=is_new)}"
-            if far is not None and is_new:
-                drawn.add(far)
-                deeper = guides if len(guides) >= _DEEPEST else guides + ("   " if ends else "│  ")
-                stack += _hung(leaving.get(far, []), deeper)
-
-
-def _hung(edges: list[RunEdgeTold], guides: str) -> list[tuple[RunEdgeTold, str, bool]]:
-    """As a stack: each with what is drawn before it, and whether it is the last of them."""
-    last = len(edges) - 1
-    return [(edge, guides, number == last) for number, edge in reversed(list(enumerate(edges)))]
-
-
-def _edge(edge: RunEdgeTold, runs: Mapping[str, RunTold], *, up: bool, is_new: bool) -> str:
-    cost = f"  ${dollars(edge.cost_attributed)}" if edge.cost_attributed else ""
-    tokens = f"  {edge.tokens_attributed:,} tokens" if edge.tokens_attributed else ""
-    label = f"  {edge.label}" if edge.label else ""
-    spent = f"{cost}{tokens}{label}"
-    far = edge.source_run if up else edge.target_run
-    if edge.source_run == edge.target_run:
-        return f"{edge.kind}{spent}"
-    if far is None:
-        return f"{_origin(edge)}{spent}"
-    arrow = "←" if up else "→"
-    named = _run(far, runs) if is_new else f"{short(far)}  (above)"
-    return f"{edge.kind}{'' if edge.variant is None else f' ({edge.variant})'} {arrow} {named}{spent}"
-
-
-def _origin(edge: RunEdgeTold) -> str:
+def _origin(edge: RunEdgeTold, ids: ShortIds) -> str:
     if edge.source_run is None:
         return f"origin: {edge.kind}"
-    return f"{edge.kind} from {short(edge.source_run)}"
+    return f"origin: {edge.kind} from {ids.of(edge.source_run)}"
 
 
-def _run(run_id: str, runs: Mapping[str, RunTold]) -> str:
-    run = runs.get(run_id)
-    told = () if run is None else (run.agent, run.status)
-    return "  ".join((short(run_id), *(one for one in told if one)))
+def _group(group: GroupTold) -> str:
+    return f"{len(group.run_ids):,} x {group.agent or 'runs alike'}"
+
+
+def _spent_in_tree(cost: int, overlay: RunOverlay | None, tokens: int) -> tuple[str, str, str]:
+    own, count = _spent(cost, tokens, zero="")
+    whole = (
+        "" if overlay is None or overlay.subtree_cost in (0, cost) else f"${dollars(overlay.subtree_cost)}"
+    )
+    return own, whole, count
+
+
+def _spent(cost: int, tokens: int, *, zero: str) -> tuple[str, str]:
+    return f"${dollars(cost)}" if cost else zero, f"{tokens:,}" if tokens or zero else ""
+
+
+def _counts(by_status: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {status}" for status, count in sorted(by_status.items()))
+
+
+def _status(run: RunTold | None) -> str:
+    return "" if run is None or run.status is None else run.status
+
+
+def _at(one: Drawn) -> Instant | None:
+    text = one.first_at if isinstance(one, GroupTold) else one.at
+    return None if text is None else parse_instant(text)
 
 
 def _after(first: Instant | None, at: Instant | None) -> str:
     return "-" if first is None or at is None else duration_cell((at - first) / 1_000)
 
 
-def _status(run: RunTold | None) -> str:
-    return "-" if run is None or run.status is None else run.status
+def _room() -> int:
+    """The width of a terminal, or what COLUMNS says, from 80 on; a pipe takes lines as long as they are."""
+    columns = shutil.get_terminal_size((0, 24)).columns
+    return max(columns, 80) if columns or sys.stdout.isatty() else _UNBOUND

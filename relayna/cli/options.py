@@ -12,7 +12,7 @@ import click
 from relayna.errors import InvalidSetting
 from relayna.settings import EffectiveSettings, Settings, load_settings
 
-__all__ = ["required_amqp_url", "required_redis_url", "store_options"]
+__all__ = ["required_amqp_url", "required_redis_url", "required_storage_url", "store_options"]
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
@@ -28,6 +28,7 @@ _OPTIONS = (
 # Settings that only some of the commands have options for.
 _OTHERS = (
     "host", "port", "api_token_file", "allow_writes", "tls_certificate", "tls_key", "amqp_url", "spool_directory",
+    "storage_url",
 )  # fmt: skip
 
 
@@ -73,3 +74,14 @@ def required_amqp_url(settings: Settings) -> str:
             "it is not set; give --amqp-url or RELAYNA_AMQP_URL, as amqp://127.0.0.1:5672/",
         )
     return settings.amqp_url
+
+
+def required_storage_url(settings: Settings) -> str:
+    """Where payloads are stored. Raises `InvalidSetting` when nobody said."""
+    if settings.storage_url is None:
+        raise InvalidSetting(
+            "storage_url",
+            "default",
+            "it is not set; give --storage-url or RELAYNA_STORAGE_URL, as /var/lib/relayna/inputs or s3://bucket/inputs",
+        )
+    return settings.storage_url

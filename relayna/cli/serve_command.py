@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import socket
-from functools import partial
 
 import anyio
 import click
 
 from relayna.api import RelaynaRuntime, create_app
 from relayna.api.tokens import TokenAccess
-from relayna.cli.amqp import url_given_as
+from relayna.cli.keeping import keeper_maker
 from relayna.cli.options import required_redis_url, store_options
 from relayna.cli.read_models import run_retention
 from relayna.cli.serving import TlsFiles, access_of, listening_socket, serve_app, tls_files
-from relayna.consumer.broker import Broker
 from relayna.errors import StoreError
-from relayna.events import redaction_of
-from relayna.observability.dead_letter_replayer import DeadLetterKeeper
-from relayna.observability.dead_letter_service import DLQService
-from relayna.observability.dead_letter_store import DLQStore
 from relayna.observability.metrics import PrometheusMeasures
 from relayna.settings import EffectiveSettings, Settings
-from relayna.signals import Counters
 from relayna.streams.redis import RedisLog
 
 __all__ = ["command"]
@@ -65,29 +58,10 @@ async def _serve(
         open_retention_seconds=settings.open_retention_seconds,
         run_retention=run_retention(settings),
         measures=measures,
-        dead_letters=partial(_keeper, settings=settings, broker=_broker(settings), counters=measures),
+        dead_letters=keeper_maker(settings, counters=measures),
     )
     app = create_app(runtime, access=access, allow_writes=settings.allow_writes)
     await serve_app(app, listener, host=settings.host, has_tokens=access is not None, tls=tls)
-
-
-def _broker(settings: Settings) -> Broker | None:
-    if settings.amqp_url is None:
-        return None
-    from relayna.consumer.rabbitmq import RabbitMQBroker
-
-    with url_given_as("amqp_url"):
-        return RabbitMQBroker(settings.amqp_url)
-
-
-def _keeper(
-    store: DLQStore, *, settings: Settings, broker: Broker | None, counters: Counters
-) -> DeadLetterKeeper:
-    redact = redaction_of(settings.redact_keys)
-    own = DLQStore(
-        store.log, tenant=store.tenant, clock=store.clock, ttl_seconds=store.ttl_seconds, redact=redact
-    )
-    return DLQService(store=own, broker=broker, counters=counters)
 
 
 async def _say_whether_it_answers(log: RedisLog) -> None:

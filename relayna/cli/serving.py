@@ -17,6 +17,7 @@ from msgspec import Struct
 from relayna.api.host_check import LOOPBACK_HOSTS, KnownHosts
 from relayna.api.tokens import TokenAccess
 from relayna.cli.http_protocol import MOST_HEAD_BYTES, GuardedHttp
+from relayna.cli.socket_protocol import GuardedSocket
 from relayna.errors import InvalidSetting
 from relayna.settings import Settings
 
@@ -24,6 +25,8 @@ __all__ = ["TlsFiles", "access_of", "listening_socket", "serve_app", "tls_files"
 
 _HANDSHAKE_SECONDS: Final = 10.0
 _GOODBYE_SECONDS: Final = 5.0
+_MOST_TOLD_BYTES: Final = 1024
+"""WebSockets here tell, and are told nothing."""
 _STRICT_TRANSPORT: Final = ("Strict-Transport-Security", "max-age=31536000")
 
 
@@ -106,7 +109,9 @@ async def serve_app(
     config = uvicorn.Config(
         app,
         http=GuardedHttp,
-        ws="none",
+        ws=GuardedSocket,
+        ws_max_size=_MOST_TOLD_BYTES,
+        ws_per_message_deflate=False,
         log_level="error",  # whoever sends garbage writes no log of ours
         access_log=False,
         server_header=False,

@@ -2,59 +2,74 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-import anyio
 import click
 
+from relayna.cli.lineage_options import answer_of, format_option, kinds_option, view_options
 from relayna.cli.lineage_output import (
-    LINEAGE_FORMATS,
     LineageFormat,
-    answered,
-    kinds_given,
+    Picture,
     say_missing,
+    totals,
     write_edges,
+    write_header,
     write_tree,
 )
 from relayna.cli.options import store_options
 from relayna.cli.tables import write_json
-from relayna.observability.lineage_service import LineageService
 from relayna.observability.lineage_told import Session
-from relayna.projections.lineage.run_edges import dollars
+from relayna.observability.lineage_view import LineageView
 from relayna.settings import EffectiveSettings
 
 __all__ = ["command"]
 
+_ROOTS_NAMED = 3
+
 
 @click.command("session")
 @click.argument("session_id", metavar="ID")
-@click.option("--kinds", metavar="KIND,…", help="Only edges of these kinds, as spawn,retry.")
+@kinds_option
 @click.option("--at", metavar="TIME", help="As far as had happened by then, as 2026-01-31T10:00:05Z.")
-@click.option("--format", "style", type=click.Choice(LINEAGE_FORMATS), default="tree", show_default=True)
+@view_options
+@format_option
 @store_options
 def command(
-    *, session_id: str, kinds: str | None, at: str | None, style: LineageFormat, effective: EffectiveSettings
+    *,
+    session_id: str,
+    kinds: tuple[str, ...],
+    at: str | None,
+    view: LineageView,
+    style: LineageFormat,
+    effective: EffectiveSettings,
 ) -> None:
     """Show all runs of the session of ID and what led to them. A session has the id of its first run.
 
-    An id that begins with a dash goes after "--".
+    COST is that of the edge on its line, and SUBTREE that of the run and of all that came of it. An id that
+    begins with a dash goes after "--".
     """
-
-    async def ask(service: LineageService) -> Session:
-        return await service.session(session_id, kinds=kinds_given(kinds), at=at)
-
-    found = anyio.run(partial(answered, effective.settings, ask))
+    found = answer_of(
+        effective.settings, lambda service: service.session(session_id, kinds=kinds, at=at, view=view)
+    )
     if style == "json":
         write_json(found)
         return
-    runs = {run.run_id: run for run in found.runs}
-    if style == "table":
-        write_edges(found.edges, runs)
-    else:
-        write_tree(found.stats.root_run_ids, found.edges, runs)
-    stats = found.stats
-    click.echo(
-        f"runs: {stats.run_count:,}  edges: {stats.edge_count:,}  cost: ${dollars(stats.total_cost)}  "
-        f"tokens: {stats.total_tokens:,}"
+    picture = Picture(
+        roots=found.stats.root_run_ids,
+        runs={run.run_id: run for run in found.runs},
+        edges=found.edges,
+        groups=found.groups,
+        overlays={one.run_id: one for one in found.overlays or ()},
     )
+    write_header(f"Session {found.session_id}", _facts(found, picture))
+    (write_edges if style == "table" else write_tree)(picture)
     say_missing(found.missing)
+
+
+def _facts(found: Session, picture: Picture) -> list[str]:
+    stats, ids = found.stats, picture.ids()
+    roots = [ids.of(root) for root in stats.root_run_ids]
+    more = f" and {len(roots) - _ROOTS_NAMED} more" if len(roots) > _ROOTS_NAMED else ""
+    named = f"{'root' if len(roots) == 1 else 'roots'} {' '.join(roots[:_ROOTS_NAMED])}{more}"
+    return [
+        *totals(stats.edge_count, stats.total_cost, stats.total_tokens, runs=found.runs, groups=found.groups),
+        *([named] if roots else []),
+    ]

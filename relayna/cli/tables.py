@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Collection, Sequence
-from typing import Final
+from collections.abc import Callable, Collection, Sequence
+from typing import Final, TypeAlias
 
 import click
 import msgspec
@@ -16,7 +16,9 @@ import msgspec
 from relayna.instants import Instant, format_instant
 from relayna.observability.wording import duration_words
 
-__all__ = ["duration_cell", "printed", "table_width", "time_cell", "write_json", "write_table"]
+__all__ = ["Paint", "duration_cell", "printed", "table_width", "time_cell", "write_json", "write_table"]
+
+Paint: TypeAlias = Callable[[int | None, str], str]
 
 _WIDTH: Final = 80
 _GAP: Final = "  "
@@ -24,17 +26,30 @@ _NARROWEST: Final = 8
 
 
 def write_table(
-    heads: Sequence[str], rows: Sequence[Sequence[str]], *, elastic: Collection[int] = ()
+    heads: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    elastic: Collection[int] = (),
+    right: Collection[int] = (),
+    paint: Paint | None = None,
+    room: int | None = None,
 ) -> None:
-    """Nothing without rows. Of columns that are too wide together, those named in `elastic` give way."""
+    """Nothing without rows. Of columns that are too wide together, those named in `elastic` give way.
+
+    Columns in `right` end at the same place. `paint` gets a column's number and a cell, None for the heads' row, and
+    gives the cell with colours. `room` is the width that there is, else that of the terminal.
+    """
     if not rows:
         return
     cells = [list(heads), *([printed(cell) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    _squeeze(widths, elastic)
-    for row in cells:
-        line = _GAP.join(_cut(cell, width).ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo(line.rstrip())
+    _squeeze(widths, elastic, room or table_width())
+    for number, row in enumerate(cells):
+        placed = [_placed(cell, widths[at], at_right=at in right) for at, cell in enumerate(row)]
+        line = _GAP.join(placed).rstrip()
+        if paint is not None:
+            line = _painted(line, widths, paint, is_head=number == 0)
+        click.echo(line)
 
 
 def write_json(value: object) -> None:
@@ -57,8 +72,23 @@ def table_width() -> int:
     return max(_WIDTH, shutil.get_terminal_size((_WIDTH, 24)).columns)
 
 
-def _squeeze(widths: list[int], elastic: Collection[int]) -> None:
-    room = table_width()
+def _placed(cell: str, width: int, *, at_right: bool) -> str:
+    cut = _cut(cell, width)
+    return cut.rjust(width) if at_right else cut.ljust(width)
+
+
+def _painted(line: str, widths: Sequence[int], paint: Paint, *, is_head: bool) -> str:
+    """The line, each cell of it painted where it stands."""
+    cells, start = [], 0
+    for at, width in enumerate(widths):
+        cell = line[start : start + width]
+        cells.append(paint(None if is_head else at, cell) if cell.strip() else cell)
+        cells.append(line[start + width : start + width + len(_GAP)])
+        start += width + len(_GAP)
+    return "".join(cells)
+
+
+def _squeeze(widths: list[int], elastic: Collection[int], room: int) -> None:
     while sum(widths) + len(_GAP) * (len(widths) - 1) > room:
         widest = max(elastic, key=lambda column: widths[column], default=None)
         if widest is None or widths[widest] <= _NARROWEST:

@@ -31,6 +31,7 @@ from relayna.instants import format_instant
 from relayna.mint import Mint, RandomMint
 from relayna.settings import lineage_emits
 from relayna.signals import Counters, IgnoredCounters, ServedMeasures, Spans, have_report
+from relayna.storage import PayloadStorage
 from relayna.streams.keys import checked_task_id
 from relayna.streams.sink import ObservationSink
 from relayna.topologies import (
@@ -58,6 +59,7 @@ class RelaynaClient:
     makes spans of what it publishes and of its consumers' attempts: `relayna.observability.OpenTelemetrySpans`.
     `counters` says where numbers go; with `relayna.observability.metrics.WorkerMetrics`, the broker and the sink
     report there too, unless they were told otherwise, and others may look while the client is open. `redact` hides secrets in the texts of exceptions, also in logs and spans.
+    With a `storage`, consumers keep what messages hold there while `RELAYNA_LINEAGE_EMIT` is on, as it came.
     """
 
     _open: AsyncExitStack | None = None
@@ -75,9 +77,11 @@ class RelaynaClient:
         aliases: ContractAliasConfig | None = None,
         confirm_timeout: float = 10.0,
         redact: Redact | None = DEFAULT_REDACTION,
+        storage: PayloadStorage | None = None,
     ) -> None:
         check_sink(observation_sink)
         self.topology = topology
+        self.storage = storage
         self.redact = redact
         self.topology_kind = topology_kind(topology)
         self.terminal_statuses = terminal_statuses(topology)
@@ -93,13 +97,9 @@ class RelaynaClient:
         self.producer = self.mint.producer()
         self.edges = EdgeAdmission(self.counters, is_told=observation_sink is not None)
         self._producer = Producer(
-            sender=self.sender,
-            sink=observation_sink,
-            edges=self.edges,
-            clock=self.clock,
-            name=self.producer,
+            sender=self.sender, sink=observation_sink, edges=self.edges, clock=self.clock, name=self.producer,
             topology_kind=self.topology_kind,
-        )
+        )  # fmt: skip
         self.envelopes = EnvelopeCodec(aliases)
         self._publications = Publications(self.envelopes, told=self._producer.tells)
 

@@ -195,10 +195,12 @@ def _as_coroutine_function(handler: Callable[[Any, Any], object], *, threads: in
         return handler  # type: ignore[return-value]  # just checked
     limiter = anyio.CapacityLimiter(threads)
 
-    async def in_thread(envelope: object, context: object) -> None:
+    @functools.wraps(handler)  # it is recorded under its own name
+    async def in_thread(envelope: object, context: object) -> object:
         call = functools.partial(handler, envelope, context)
         returned = await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=limiter)
         if inspect.isawaitable(returned):  # a plain function around a coroutine function
-            await returned
+            return await returned
+        return returned
 
     return in_thread

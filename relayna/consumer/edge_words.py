@@ -57,6 +57,11 @@ def checked_metadata(
 
 
 def other_runs(edge: RunEdgeRecorded, own: TaskId) -> list[TaskId]:
-    """In whose streams the edge is told, beside that of the task `own`: an edge is in those of both its ends."""
+    """In whose streams the edge is told, beside that of the task `own`: an edge is in those of both its ends.
+
+    What is replayed stays as it was: only the new runs tell of that.
+    """
+    if edge.kind == "replayed_from":
+        return []
     ends = dict.fromkeys((edge.source_run, edge.target_run))
     return [end for end in ends if end is not None and end != own]

@@ -30,7 +30,7 @@ class Producer:
         edges: EdgeAdmission,
         clock: Clock,
         name: str,
-        topology_kind: str,
+        topology_kind: str | None,
     ) -> None:
         """`name` tells producers apart in the log."""
         self.tells = sink is not None

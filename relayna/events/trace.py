@@ -46,6 +46,7 @@ class OutputRecorded(Struct, frozen=True, array_like=True, kw_only=True, gc=Fals
     asset_guid: str | None = None
     """The asset that it is a version of; the data itself where none is told."""
     version: int = 1
+    """Of the asset, from 1; with 0 it is no version of any, and only says what the data was made from."""
     user_id: str | None = None
     """Whose it is."""
     payload_bytes: int | None = None

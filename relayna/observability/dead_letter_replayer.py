@@ -15,7 +15,7 @@ from relayna.projections.replay_plan import ReplayPlan
 
 __all__ = ["DeadLetterKeeper", "DeadLetterReplayer", "ReplayOutcome", "ReplayResult", "Via"]
 
-Via: TypeAlias = Literal["http", "command_line", "process"]
+Via: TypeAlias = Literal["http", "command_line", "mcp", "process"]
 """By which way somebody asks."""
 
 

@@ -33,6 +33,7 @@ from relayna.observability.lineage_told import (
     session_told,
     upstream_told,
 )
+from relayna.observability.lineage_view import PLAIN_VIEW, LineageView
 from relayna.observability.stream_reading import StreamReading
 from relayna.projections.kinship import parent_told_by
 from relayna.projections.lineage.diff import diff_runs
@@ -70,6 +71,7 @@ class LineageService:
         recorded: Recorded | None = None,
     ) -> None:
         """Without `recorded`, runs are known for as long as their streams."""
+        self._tenant = tenant
         self._reader = LineageReader(
             log,
             tenant=tenant,
@@ -79,6 +81,11 @@ class LineageService:
             clock=clock or SystemClock(),
             admission=admission or Admission(),
         )
+
+    @property
+    def tenant(self) -> Tenant:
+        """Whose runs it reads."""
+        return self._tenant
 
     async def upstream(
         self, run_id: str, *, max_hops: int = DEFAULT_HOPS, kinds: Iterable[str] = (), causal: bool = True
@@ -95,7 +102,13 @@ class LineageService:
         return _dated(await beside_the_loop(len(edges), tell), known)
 
     async def downstream(
-        self, run_id: str, *, max_hops: int = DEFAULT_HOPS, kinds: Iterable[str] = (), causal: bool = True
+        self,
+        run_id: str,
+        *,
+        max_hops: int = DEFAULT_HOPS,
+        kinds: Iterable[str] = (),
+        causal: bool = True,
+        view: LineageView = PLAIN_VIEW,
     ) -> Downstream:
         """What came of a run, at most `max_hops` edges away, with sums over the edges found."""
         wanted, hops = checked_kinds(kinds), _checked_hops(max_hops)
@@ -103,7 +116,7 @@ class LineageService:
 
         def tell() -> Downstream:
             graph = downstream_graph(known.lineage, run_id, max_hops=hops, kinds=wanted, causal=causal)
-            return downstream_told(graph, known.missing)
+            return downstream_told(graph, known.missing, view)
 
         return _dated(await beside_the_loop(len(known.lineage.edges), tell), known)
 
@@ -113,14 +126,21 @@ class LineageService:
         chain = birth_chain(known.lineage.edges, run_id)
         return _dated(births_told(run_id, chain, known.lineage, known.missing), known)
 
-    async def session(self, run_id: str, *, kinds: Iterable[str] = (), at: Moment | None = None) -> Session:
+    async def session(
+        self,
+        run_id: str,
+        *,
+        kinds: Iterable[str] = (),
+        at: Moment | None = None,
+        view: LineageView = PLAIN_VIEW,
+    ) -> Session:
         """A session, by its id or by that of one of its runs, as it is or as it was at a time."""
         wanted, question = checked_kinds(kinds), checked_question(run_id, at=at)
         known = await self._reader.of_session(question.task_id, _relatives, at=question.at)
 
         def tell() -> Session:
             graph = session_graph(known.lineage, known.session_id, kinds=wanted, at=question.at)
-            return session_told(known.session_id, graph, known.missing)
+            return session_told(known.session_id, graph, known.missing, view)
 
         return _dated(await beside_the_loop(len(known.lineage.edges), tell), known)
 

@@ -11,7 +11,10 @@ from typing import Any
 from msgspec import Struct, field
 
 from relayna.instants import UNTIMED, Instant, format_instant
+from relayna.observability.lineage_view import PLAIN_VIEW, LineageView
+from relayna.observability.shown_runs import GroupTold, shown_runs
 from relayna.projections.lineage.diff import RunDiff
+from relayna.projections.lineage.overlays import RunOverlay
 from relayna.projections.lineage.run_edges import Run, RunEdge, RunEdgeKind, RunLineage
 from relayna.projections.lineage.session_graph import DownstreamGraph, EdgeCounts, SessionGraph, SessionStats
 from relayna.projections.lineage.walks import Walk
@@ -109,6 +112,10 @@ class Downstream(Struct, frozen=True, kw_only=True):
     missing: list[str] = field(default_factory=list)
     as_of: str | None = None
     lag_ms: int | None = None
+    groups: list[GroupTold] = field(default_factory=list)
+    """In the place of runs and edges that are not listed, when siblings were asked for as groups."""
+    overlays: list[RunOverlay] | None = None
+    """Of the nodes, in their order; null when nobody asked."""
 
 
 class Session(Struct, frozen=True, kw_only=True):
@@ -121,6 +128,10 @@ class Session(Struct, frozen=True, kw_only=True):
     missing: list[str] = field(default_factory=list)
     as_of: str | None = None
     lag_ms: int | None = None
+    groups: list[GroupTold] = field(default_factory=list)
+    """In the place of runs and edges that are not listed, when siblings were asked for as groups."""
+    overlays: list[RunOverlay] | None = None
+    """Of the runs, in their order; null when nobody asked."""
 
 
 class RunsCompared(RunDiff, frozen=True, kw_only=True):
@@ -149,28 +160,36 @@ def births_told(run_id: str, chain: Iterable[RunEdge], lineage: RunLineage, miss
     )
 
 
-def downstream_told(graph: DownstreamGraph, missing: list[str]) -> Downstream:
+def downstream_told(graph: DownstreamGraph, missing: list[str], view: LineageView = PLAIN_VIEW) -> Downstream:
     """The graph below a run."""
+    shown = shown_runs(graph.nodes, graph.edges, view)
     return Downstream(
         root_run_id=graph.root_run_id,
-        nodes=[_run(run) for run in graph.nodes],
-        edges=[_edge(edge) for edge in graph.edges],
+        nodes=[_run(run) for run in shown.runs],
+        edges=[_edge(edge) for edge in shown.edges],
         counts=graph.counts,
         cost_total=graph.cost_total,
         tokens_total=graph.tokens_total,
         truncated=graph.truncated,
         missing=missing,
+        groups=shown.groups,
+        overlays=shown.overlays,
     )
 
 
-def session_told(session_id: str, graph: SessionGraph, missing: list[str]) -> Session:
+def session_told(
+    session_id: str, graph: SessionGraph, missing: list[str], view: LineageView = PLAIN_VIEW
+) -> Session:
     """The graph of a session."""
+    shown = shown_runs(graph.runs, graph.edges, view)
     return Session(
         session_id=session_id,
         stats=graph.stats,
-        runs=[_run(run) for run in graph.runs],
-        edges=[_edge(edge) for edge in graph.edges],
+        runs=[_run(run) for run in shown.runs],
+        edges=[_edge(edge) for edge in shown.edges],
         missing=missing,
+        groups=shown.groups,
+        overlays=shown.overlays,
     )
 
 

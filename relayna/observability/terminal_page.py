@@ -7,6 +7,7 @@ Needs `rich`, the extra `relayna[cli]`, which is imported only here and only whe
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from relayna.errors import ConfigurationError
@@ -44,7 +45,7 @@ SIGNS: Final = {
 """By state; what has no state has a dot."""
 
 _PLAIN: Final = str.maketrans(
-    {"○": "o", "▸": ">", "↻": "~", "✓": "+", "✗": "x", "↺": "<", "·": "-", "…": "~", "├": "|", "└": "`",
+    {"○": "o", "▸": ">", "↻": "~", "✓": "+", "✗": "x", "↺": "<", "·": "-", "…": "~", "●": "*", "├": "|", "└": "`",
      "─": "-", "│": "|"}
 )  # fmt: skip
 _NARROWEST: Final = 20
@@ -84,6 +85,26 @@ class TerminalPage:
             part.rstrip()
             prefix = self.text(first) if number == 0 else self.text((rest, first[1]))
             self._console.print(prefix + part, soft_wrap=True, highlight=False)
+
+    def table(self, heads: Sequence[str], rows: Iterable[Sequence[Segment]], *, texts: int = 1) -> None:
+        """Columns under their heads: the first `texts` are text and give way, the others are numbers and do not."""
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+        for number, head in enumerate(heads):
+            is_text = number < texts
+            table.add_column(
+                self.text((head, "")), justify="left" if is_text else "right", no_wrap=True,
+                overflow="ellipsis", min_width=None if is_text else len(head),
+            )  # fmt: skip
+        for row in rows:
+            table.add_row(*(self.text(segment) for segment in row))
+        self._console.print(table, highlight=False)
+
+    @property
+    def width(self) -> int:
+        """Columns that there are."""
+        return self._console.width
 
     def text(self, *segments: Segment) -> Text:
         """Parts as one text, in letters that the console has."""

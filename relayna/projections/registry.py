@@ -8,6 +8,7 @@ from typing import Final
 from relayna.projections.chosen_kind import chosen_kind
 from relayna.projections.execution import ExecutionProjection, execution_projection
 from relayna.projections.lineage.run_lineage import RUN_LINEAGE
+from relayna.projections.messages.message_rows import MESSAGE_ROWS
 from relayna.projections.task_summary import TASK_SUMMARY
 from relayna.projections.timeline import TIMELINE
 from relayna.topologies.topology import TOPOLOGY_KINDS
@@ -18,7 +19,7 @@ EXECUTION_PROJECTIONS: Final[tuple[ExecutionProjection, ...]] = tuple(
     map(execution_projection, TOPOLOGY_KINDS)
 )
 
-PROJECTIONS: Final = (*EXECUTION_PROJECTIONS, TASK_SUMMARY, TIMELINE, RUN_LINEAGE)
+PROJECTIONS: Final = (*EXECUTION_PROJECTIONS, TASK_SUMMARY, TIMELINE, RUN_LINEAGE, MESSAGE_ROWS)
 
 _BY_KIND: Final = {projection.name: projection for projection in EXECUTION_PROJECTIONS}
 

@@ -29,7 +29,8 @@ class _Server(uvicorn.Server):
     """uvicorn that leaves the process's signals alone, says when it listens and ends as soon as it is told."""
 
     def __init__(self, app: ASGIApp, **options: Any) -> None:
-        super().__init__(uvicorn.Config(app, host="127.0.0.1", port=0, ws="none", log_config=None, **options))
+        options = {"ws": "websockets-sansio", **options}
+        super().__init__(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, **options))
         self.listens = anyio.Event()
         self.told_to_end = anyio.Event()
 

@@ -44,6 +44,8 @@ async def test_it_is_off_unless_it_is_on(serve: Serve, log: Log, monkeypatch: py
         ("runs/order-7/downstream?max_hops=51", "max_hops"),
         ("runs/order-7/upstream?kinds=spawn,dreamt", "kinds"),
         ("runs/order-7/upstream?causal=maybe", "causal"),
+        ("runs/order-7/downstream?siblings=some", "siblings"),
+        ("sessions/order-7/graph?overlays=maybe", "overlays"),
         ("runs/upstream", "run_id"),
         ("sessions/graph", "session_id"),
         ("sessions/order-7/graph?at=soon", "at"),
@@ -99,3 +101,27 @@ async def test_a_session_is_whole_whichever_of_its_runs_is_named(serve: Serve, l
     first = of_root["edges"][0]["at"]
     then = (await client.get("/lineage/sessions/order-7/graph", params={"at": first})).json()
     assert [edge["kind"] for edge in then["edges"]] == ["user_start"]
+
+
+@pytest.mark.usefixtures("lineage_is_on")
+async def test_siblings_alike_stand_as_one_and_open_again(serve: Serve, log: Log) -> None:
+    client = await serve(app_on(log))
+    parent = history("fan").published().attempt()
+    for number in range(6):
+        parent.spawns(f"fan-{number}").attempt().acked()
+    parent.spawns("fan-bad").attempt().fails("ValueError", "no").dead_lettered()
+    await keep(log, parent.acked().events)
+    every = (await client.get("/lineage/sessions/fan/graph")).json()
+    assert (len(every["runs"]), every["groups"], every["overlays"]) == (8, [], None)
+    for path, runs in (("sessions/fan/graph", "runs"), ("runs/fan/downstream", "nodes")):
+        url = f"/lineage/{path}?siblings=grouped&overlays=true"
+        told = (await client.get(url)).json()
+        [group] = told["groups"]
+        assert sorted(group["run_ids"]) == [f"fan-{number}" for number in range(6)]
+        assert {run["run_id"] for run in told[runs]} == {"fan", "fan-bad"}
+        overlays = {one["run_id"]: one["subtree_runs"] for one in told["overlays"]}
+        assert overlays == {"fan": 8, "fan-bad": 1}
+        opened = (await client.get(f"{url}&expand={group['group_id']}")).json()
+        assert (len(opened[runs]), opened["groups"]) == (8, [])
+        if runs == "runs":
+            assert (opened["edges"], told["stats"]) == (every["edges"], every["stats"])

@@ -13,7 +13,7 @@ from api.serving import Serve
 from msgspec import Struct
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from relayna.api import create_app
 from relayna.api.aliases import HttpNames
@@ -69,7 +69,8 @@ def test_every_route_of_the_app_is_in_it() -> None:
         for method in route.methods or ()
         if method != "HEAD"
     }
-    assert len(app.routes) == len(routes)
+    over_sockets = [route for route in app.routes if isinstance(route, WebSocketRoute)]
+    assert len(app.routes) == len(routes) + len(over_sockets)
     assert routes == {(path, method) for path, methods in told()["paths"].items() for method in methods}
 
 

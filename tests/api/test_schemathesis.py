@@ -7,6 +7,7 @@ for their end would wait for ever.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,34 +17,51 @@ import anyio
 import httpx2
 import pytest
 from api.whole_service import guarded, token_entry, whole_app
+from msgspec.structs import replace
+from observability.kept_histories import keep
 from servers import StoreUnderTest
 
 from relayna.api.runtime import RelaynaRuntime
 from relayna.api.tokens import TokenAccess, new_token
 from relayna.cli.demo.scenarios import play_all
 from relayna.cli.demo.venue import MemoryVenue
+from relayna.events import TaskPublished
+from relayna.ids import MessageId
+from relayna.observability.message_told import MessagesWanted
 from relayna.streams import DEFAULT_TENANT
 from relayna.streams.redis import RedisLog
+from relayna.testing import history
 
 pytestmark = pytest.mark.anyio
 
 SEED = "35"
 CASES_AT_LEAST = 2_000
-SCOPES = ("read", "payloads", "replay", "metrics")
+SCOPES = ("read", "payloads", "replay", "record", "metrics")
 CHECKS_LEFT_OUT = "positive_data_acceptance"  # that parameters contradict each other, no schema tells
 STREAM = "text/event-stream"
 
 
+LINES = """
+import schemathesis
+
+@schemathesis.serializer("application/x-ndjson")
+def lines(context, value):
+    return value if isinstance(value, bytes) else str(value).encode(errors="replace")
+"""
+"""How schemathesis sends what it has no word for."""
+
 DEAD = "invoice-1042"
 TASKS = (DEAD, "invoice-1041", "order-77")
+BATCH = "holiday"
 
 
 class Service(NamedTuple):
-    """Where it is, a token for all of it, and the dead letter of a task that it knows."""
+    """Where it is, a token for all of it, and what it knows: a dead letter of a task, and messages."""
 
     url: str
     token: str
     dead_letter_id: str
+    message_ids: list[str]
 
 
 @pytest.fixture
@@ -58,9 +76,14 @@ async def service(
     async with runtime.log:
         await play_all(MemoryVenue(), runtime.log, DEFAULT_TENANT, runtime.execution_graph_service)
         [letter] = await runtime.services.dead_letters.list_dead_letters(DEAD)
+        of_a_batch = TaskPublished(message_id=MessageId("photo"), batch_id=BATCH)
+        events = history(DEAD).published().events
+        await keep(runtime.log, [replace(event, body=of_a_batch) for event in events])
+        told = await runtime.services.messages.messages(MessagesWanted(session=DEAD))
     app = whole_app(runtime, access=TokenAccess(tokens), allow_writes=True)
     async with guarded(app) as url:
-        yield Service(url, token, letter["dead_letter_id"])
+        message_ids = [message.id for message in told.messages]
+        yield Service(url, token, letter["dead_letter_id"], message_ids)
 
 
 async def test_nothing_breaks_and_every_answer_is_as_the_document_says(
@@ -68,6 +91,7 @@ async def test_nothing_breaks_and_every_answer_is_as_the_document_says(
 ) -> None:
     document = told_strictly(json.loads(await body_of(f"{service.url}/openapi.json")), service)
     (tmp_path / "openapi.json").write_text(json.dumps(document), encoding="utf-8")
+    (tmp_path / "lines.py").write_text(LINES, encoding="utf-8")
     operations = [operation for path in document["paths"].values() for operation in path.values()]
     # With those that cover each parameter's edges, twice as many.
     examples = CASES_AT_LEAST // 2 // sum("parameters" in operation for operation in operations)
@@ -78,7 +102,8 @@ async def test_nothing_breaks_and_every_answer_is_as_the_document_says(
     )
     command = [sys.executable, "-m", "schemathesis.cli", "run", "openapi.json", *options.split()]
     command += ["--header", f"Authorization: Bearer {service.token}"]
-    run = await anyio.run_process(command, check=False, cwd=tmp_path)
+    environment = {**os.environ, "SCHEMATHESIS_HOOKS": "lines", "PYTHONPATH": str(tmp_path)}
+    run = await anyio.run_process(command, check=False, cwd=tmp_path, env=environment)
     assert run.returncode == 0, run.stdout.decode()
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     cases = report["test_cases"]["generated"]
@@ -116,7 +141,9 @@ def tell_of_known(operation: dict[str, Any], service: Service) -> None:
     known = {
         "task_id": TASKS[:1] if of_a_letter else TASKS,
         "dead_letter_id": (service.dead_letter_id,),
-        **dict.fromkeys(("run_id", "session_id", "a", "b"), TASKS),
+        **dict.fromkeys(("run_id", "session_id", "session", "a", "b"), TASKS),
+        "message_id": service.message_ids,
+        "batch_id": (BATCH,),
     }
     for name in known.keys() & parameters.keys():
         parameters[name]["schema"] = {"anyOf": [{"enum": [*known[name]]}, parameters[name]["schema"]]}

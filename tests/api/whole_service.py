@@ -15,6 +15,7 @@ from relayna.api.endpoint import Endpoint, routes_of
 from relayna.api.runtime import RelaynaRuntime
 from relayna.api.tokens import digest_of
 from relayna.cli.http_protocol import MOST_HEAD_BYTES, GuardedHttp
+from relayna.cli.socket_protocol import GuardedSocket
 
 __all__ = ["guarded", "token_entry", "whole_app"]
 
@@ -36,7 +37,11 @@ def whole_app(
 async def guarded(app: Any, protocol: type[GuardedHttp] = GuardedHttp) -> AsyncIterator[str]:
     """Serve the app as `relayna serve` does; gives the server's URL."""
     async with serving(
-        app, http=protocol, server_header=False, h11_max_incomplete_event_size=MOST_HEAD_BYTES
+        app,
+        http=protocol,
+        ws=GuardedSocket,
+        server_header=False,
+        h11_max_incomplete_event_size=MOST_HEAD_BYTES,
     ) as url:
         yield url
 

@@ -158,7 +158,9 @@ def test_kubernetes_probes_what_there_is_and_grants_nothing() -> None:
     )
 
 
-@pytest.mark.parametrize("unit", ["relayna.service", "relayna-worker@.service"])
+@pytest.mark.parametrize(
+    "unit", ["relayna.service", "relayna-worker@.service", "relayna-lineage-archive.service"]
+)
 def test_systemd_finds_the_units_well_shut(unit: str) -> None:
     analyze = shutil.which("systemd-analyze")
     if analyze is None:

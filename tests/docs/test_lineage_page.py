@@ -5,19 +5,29 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import shlex
 from types import CodeType
 from typing import Any
 
 import anyio
+import click
 import pytest
+from api.serving import serving
 from consumer.bench import Bench
 from house.project_files import ROOT
+from observability.kept_histories import keep
 
 import relayna
 import relayna.consumer
+from relayna.api import RelaynaRuntime, create_app
+from relayna.cli.main import cli
 from relayna.observability.lineage_service import LineageService
 from relayna.observability.lineage_told import Session
+from relayna.observability.live import EdgeWithdrawn, SessionEnd, SessionGap, SessionMessage, SessionStatus
 from relayna.projections.lineage.run_edges import BIRTH_KINDS, EDGE_KINDS
+from relayna.settings import lineage_emits, lineage_live, lineage_reads
+from relayna.streams import MemoryLog
+from relayna.testing import history
 
 pytestmark = pytest.mark.anyio
 
@@ -118,6 +128,53 @@ async def test_starts_and_wakes_from_outside() -> None:
     ]
     assert edges(payout) == [("domain_callback", "payout-7", "bank")]
     assert payout.session_id == "order-7"
+
+
+async def test_a_session_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RELAYNA_LINEAGE_LIVE", "1")
+    log = MemoryLog()
+    attempt = history("order-7").published().attempt()
+    attempt.spawns("print-7")
+    await keep(log, attempt.events)
+    follow = (await run(snippet("Following a session live")))["edges"]
+    async with serving(create_app(RelaynaRuntime(log=log))) as url, anyio.create_task_group():
+        told = follow(url.replace("http", "ws", 1), "order-7")
+        first, start = await anext(told)
+        await told.aclose()
+        rest = follow(url.replace("http", "ws", 1), "print-7", after=first)
+        _, spawn = await anext(rest)
+        await rest.aclose()
+    assert [start["kind"], spawn["kind"]] == ["user_start", "spawn"]
+
+
+def test_what_can_be_asked_and_what_is_told_is_on_the_page() -> None:
+    for endpoint in RelaynaRuntime(log=MemoryLog()).endpoints():
+        if endpoint.path.startswith("/lineage/") and not endpoint.name.endswith("_by_query"):
+            assert endpoint.path.replace(":path", "") in PAGE
+            for parameter in endpoint.parameters:
+                assert re.search(rf"\b{parameter.name}\b", PAGE), parameter.name
+    told = set(re.findall(r"^\| `(\w+)` \| (?:the edges that you have now|none) \|", PAGE, re.MULTILINE))
+    assert told == {SessionMessage(body).event for body in (
+        SessionStatus("up"), SessionGap(), SessionEnd(),
+        EdgeWithdrawn(edge_id="", kind="spawn", source_run=None, target_run=""),
+    )} | {"edge"}  # fmt: skip
+
+
+def test_commands_of_the_page_are_commands() -> None:
+    asking = PAGE.partition("## Asking")[2].partition("```")[2].partition("```")[0]
+    for line in asking.strip().splitlines():
+        name, *arguments = shlex.split(line)[1:]
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        command.make_context(name, arguments)  # raises for what it does not take
+
+
+def test_the_switches_stand_in_their_order() -> None:
+    switching = PAGE.partition("## Switching it on")[2]
+    named = re.findall(r"^\| `(RELAYNA_LINEAGE_\w+)` \|", switching, re.MULTILINE)
+    assert named == [f"RELAYNA_LINEAGE_{name}" for name in ("EMIT", "READ", "LIVE")]
+    on = dict.fromkeys(named, "1")
+    assert (lineage_emits(on), lineage_reads(on), lineage_live(on)) == (True, True, True)
 
 
 def test_the_table_has_every_kind_and_its_words_exist() -> None:

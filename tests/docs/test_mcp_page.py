@@ -13,7 +13,7 @@ from cli.command_line import ROOT, environment
 from mcp import Client, StdioServerParameters
 from servers import StoreUnderTest
 
-from relayna.mcp.tools import TOOLS
+from relayna.mcp.tools import TOOLS, WRITING_TOOLS
 
 pytestmark = pytest.mark.anyio
 
@@ -29,6 +29,10 @@ def block(language: str) -> str:
 def test_the_table_is_the_table_of_tools() -> None:
     rows = re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)
     assert sorted(rows) == sorted(tool.name for tool in TOOLS)
+
+
+def test_the_tool_that_writes_is_told_beside_it() -> None:
+    assert all(f"`{tool.name}`" in PAGE for tool in WRITING_TOOLS)
 
 
 async def test_the_configuration_starts_a_server(any_store: StoreUnderTest) -> None:

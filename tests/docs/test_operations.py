@@ -10,6 +10,7 @@ from observability.checks.inspections import SOUND
 from servers import StoreUnderTest
 
 from relayna.observability.checks import StoreHealth, judge
+from relayna.observability.checks.births import check_births
 from relayna.streams import MemoryLog
 from relayna.streams.redis import RedisLog
 from relayna.streams.redis.inspection import inspect_store
@@ -57,6 +58,7 @@ async def test_every_check_is_told() -> None:
     checks = [
         *(await StoreHealth(MemoryLog()).report()).checks,
         *judge(SOUND, retention_seconds=1, open_retention_seconds=1),
+        check_births(0),
     ]
     assert sorted(told) == sorted(check.name for check in checks)
 

@@ -13,6 +13,7 @@ from api.whole_service import token_entry
 from fastapi import FastAPI
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.exceptions import MCPError
 from mcp_world import QUESTIONS, TASK, body_of, fill, said, without_age
 from proxy import cutting_proxy
 from servers import StoreUnderTest
@@ -28,6 +29,11 @@ from relayna.streams import MemoryLog, checked_tenant
 from relayna.streams.redis import RedisLog
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def lineage_is_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RELAYNA_LINEAGE_READ", "1")
 
 
 def host(
@@ -68,6 +74,20 @@ async def test_all_tools_answer_as_http_does(kind: type[Starlette], mode: str) -
             answer = await http.get(route)
             assert answer.status_code == 200, answer.text
             assert without_age(body) == without_age(answer.json()), route
+
+
+async def test_tools_of_lineage_are_there_while_its_routes_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = MemoryLog()
+    await fill(log)
+    runtime = RelaynaRuntime(log=log)
+    async with serving(host(runtime, create_mcp_app(runtime))) as url, Client(f"{url}/mcp") as client:
+        every = {tool.name for tool in (await client.list_tools()).tools}
+        assert body_of(await client.call_tool("run_why", {"run_id": "order-9"}))["origin"] == "order-9"
+        monkeypatch.delenv("RELAYNA_LINEAGE_READ")
+        fewer = {tool.name for tool in (await client.list_tools(cache_mode="refresh")).tools}
+        assert every - fewer == {"run_why", "run_upstream", "run_downstream", "session_dag"}
+        with pytest.raises(MCPError, match="There is no tool 'run_why'"):
+            await client.call_tool("run_why", {"run_id": "order-9"})
 
 
 async def test_two_clients_share_one_app_and_neither_holds_a_session() -> None:

@@ -20,9 +20,9 @@ from relayna.streams.redis import RedisLog
 pytestmark = pytest.mark.anyio
 
 
-def command(url: str, prefix: str) -> StdioServerParameters:
+def command(url: str, prefix: str, *more: str) -> StdioServerParameters:
     """How a client starts the server."""
-    options = ["--redis-url", url, "--prefix", prefix]
+    options = ["--redis-url", url, "--prefix", prefix, *more]
     arguments = ["-W", "error", "-m", "relayna.cli.main", "mcp", *options]
     return StdioServerParameters(command=sys.executable, args=arguments, env=environment())
 
@@ -92,6 +92,10 @@ async def test_dead_letters_are_told_without_their_content(filled: StoreUnderTes
         ("search", {"queues": "work"}, "unknown field `queues`"),
         ("failures", {"since": "soon"}, "'soon' is no time"),
         ("dead_letters", {"cursor": "none"}, "Parameter 'cursor'"),
+        ("run_why", {"run_id": "nobody"}, "Nothing is recorded for task 'nobody'."),
+        ("run_upstream", {"run_id": TASK, "max_hops": 51}, "Parameter 'max_hops'"),
+        ("run_downstream", {"run_id": TASK, "kinds": ["dreamt"]}, "Parameter 'kinds[0]'"),
+        ("session_dag", {"session_id": TASK, "siblings": "some"}, "Parameter 'siblings'"),
     ],
 )
 async def test_a_wrong_question_is_told_what_is_wrong(
@@ -128,3 +132,21 @@ async def test_it_writes_nothing(filled: StoreUnderTest) -> None:
         for name, arguments, _ in QUESTIONS:
             await client.call_tool(name, arguments)
     assert contents() == before
+
+
+async def test_a_letter_is_replayed_only_where_writes_were_allowed(filled: StoreUnderTest) -> None:
+    async with Client(command(filled.url, filled.prefix)) as client:
+        (letter,) = body_of(await client.call_tool("dead_letters"))["dead_letters"]
+        asked = {name: letter[name] for name in ("task_id", "dead_letter_id")}
+        with pytest.raises(MCPError, match="There is no tool 'replay_dead_letter'"):
+            await client.call_tool("replay_dead_letter", asked)
+    async with Client(command(filled.url, filled.prefix, "--allow-writes")) as client:
+        listed = {tool.name: tool.annotations for tool in (await client.list_tools()).tools}
+        assert [name for name, told in listed.items() if told and not told.read_only_hint] == [
+            "replay_dead_letter"
+        ]
+        assert "which the user must have asked for" in (client.instructions or "")
+        wanted = {**asked, "reason": "mended", "expect_replay_count": 0}
+        refused = await client.call_tool("replay_dead_letter", wanted)
+        assert refused.is_error
+        assert "This service has no broker to publish to." in said(refused)

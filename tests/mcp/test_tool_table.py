@@ -11,13 +11,14 @@ from jsonschema import Draft202012Validator
 
 from relayna.mcp import tools
 from relayna.mcp.schemas import asks_schema, tells_schema
-from relayna.mcp.tools import TOOLS, Tool
+from relayna.mcp.tools import TOOLS, WRITING_TOOLS, Tool
 
-EACH = pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
+EVERY = (*TOOLS, *WRITING_TOOLS)
+EACH = pytest.mark.parametrize("tool", EVERY, ids=lambda tool: tool.name)
 
 
 def test_names_are_unique() -> None:
-    names = [tool.name for tool in TOOLS]
+    names = [tool.name for tool in EVERY]
     assert len(set(names)) == len(names)
 
 
@@ -54,4 +55,8 @@ def test_every_tool_of_the_package_is_in_the_table() -> None:
         for found in pkgutil.iter_modules(tools.__path__, f"{tools.__name__}.")
     ]
     made = {value.name for module in modules for value in vars(module).values() if isinstance(value, Tool)}
-    assert made == {tool.name for tool in TOOLS}
+    assert made == {tool.name for tool in EVERY}
+
+
+def test_what_changes_something_stands_by_itself() -> None:
+    assert [tool.changes for tool in EVERY] == [False] * len(TOOLS) + [True] * len(WRITING_TOOLS)

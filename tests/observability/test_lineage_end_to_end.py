@@ -87,23 +87,40 @@ async def test_three_generations_in_the_terminal(any_store: StoreUnderTest) -> N
         return run.stdout.decode()
 
     assert (await told("session", "order")).splitlines() == [
-        "order  worker  completed  (origin: user_start)",
-        "└─ spawn → invoice  worker  completed",
-        "   └─ spawn → print  worker  failed",
+        "Session order",
+        "3 runs (2 completed, 1 failed), 4 edges, $0.0000, 0 tokens, root order",
+        "",
+        "RUN                                  STATUS",
+        "order  worker  (origin: user_start)  completed",
+        "└─ spawn → invoice  worker           completed",
+        "   └─ spawn → print  worker          failed",
         "      └─ retry",
-        "runs: 3  edges: 4  cost: $0.0000  tokens: 0",
     ]
     assert (await told("upstream", "print")).splitlines() == [
-        "print  worker  failed",
-        "├─ spawn ← invoice  worker  completed",
+        "What print came from",
+        "3 runs (2 completed, 1 failed), 4 edges, $0.0000, 0 tokens",
+        "",
+        "RUN                          STATUS",
+        "print  worker                failed",
+        "├─ spawn ← invoice  worker   completed",
         "│  └─ spawn ← order  worker  completed",
         "│     └─ origin: user_start",
         "└─ retry",
     ]
     rows = (await told("downstream", "invoice", "--format", "table")).splitlines()
-    assert [row.split()[-6:-2] for row in rows[1:3]] == [
+    assert rows[0] == "What came of invoice"
+    assert [row.split()[-6:-2] for row in rows[4:6]] == [
         ["spawn", "invoice", "print", "failed"],
         ["retry", "print", "print", "failed"],
     ]
     found = json.loads(await told("downstream", "order", "--kinds", "spawn", "--format", "json"))
     assert found["counts"] == {"total_runs": 3, "total_edges": 2, "by_kind": {"spawn": 2}}
+    then = json.loads(await told("session", "order", "--at", found["edges"][0]["at"], "--format", "json"))
+    assert [edge["kind"] for edge in then["edges"]] == ["user_start", "spawn"]
+    compared = (await told("diff", "order", "order")).splitlines()
+    assert compared[0] == "order and order"
+    assert compared[1].startswith(
+        "3 alike, 0 only in A, 0 only in B, 0 statuses changed, cost +$0.0000, tokens +0"
+    )
+    assert compared[-3].split() == ["order", "order", "completed", "completed", "+0", "ms"]
+    assert json.loads(await told("diff", "order", "invoice", "--format", "json"))["only_in_a"] == ["print"]

@@ -41,7 +41,7 @@ ROLES: Final[dict[str, tuple[str, ...] | None]] = {
     "reader": ("read",),
     "inspector": ("read", "payloads"),
     "operator": ("read", "replay"),
-    "administrator": ("read", "payloads", "replay", "metrics"),
+    "administrator": ("read", "payloads", "replay", "record", "metrics"),
 }
 """By role, the scopes of its token; None where there is none that is known."""
 
@@ -149,6 +149,8 @@ async def ask(client: httpx2.AsyncClient, endpoint: Endpoint, name: str) -> Answ
     query = {one.name: given[one.name] for one in endpoint.parameters if one.of == "query" and one.required}
     content = None if endpoint.takes is None else b"{}"
     headers = {} if content is None else {"Content-Type": "application/json"}
+    if endpoint.takes_lines is not None:
+        content, headers = b"", {"Content-Type": endpoint.takes_lines}
     target = f"{path}?{urlencode(query)}" if query else path
     async with client.stream(endpoint.method, target, content=content, headers=headers) as response:
         body = b""
@@ -161,8 +163,10 @@ async def ask(client: httpx2.AsyncClient, endpoint: Endpoint, name: str) -> Answ
 
 
 def value_of(parameter: Parameter, name: str) -> str:
-    """What is given for a parameter: the task's id, and for other ids that of its dead letter."""
-    return name if parameter.name == "task_id" else f"{name}-letter"
+    """What is given for a parameter: the task's id, one of its choices, and for other ids that of its dead letter."""
+    if "enum" in parameter.schema:
+        return str(parameter.schema["enum"][0])
+    return name if parameter.name in ("task_id", "session_id") else f"{name}-letter"
 
 
 def names_task(endpoint: Endpoint) -> bool:

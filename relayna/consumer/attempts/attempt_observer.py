@@ -10,7 +10,7 @@ import contextlib
 from relayna.clock import Clock
 from relayna.consumer.edge_words import other_runs
 from relayna.errors import RecorderClosed
-from relayna.events import Body, DecisionRecorded, Envelope, Event, RunEdgeRecorded, UsageRecorded
+from relayna.events import Body, Envelope, Event, RunEdgeRecorded
 from relayna.ids import (
     AttemptId,
     EventId,
@@ -48,6 +48,8 @@ class AttemptObserver:
         self.parent_task_id = parent_task_id
         self.session_id = session_id
         self.correlation_id = correlation_id
+        self.opened_at: Instant | None = None
+        """When it said its first event; None without a sink."""
         self._sink = sink
         self._clock = clock
         self._producer = producer
@@ -56,6 +58,11 @@ class AttemptObserver:
         self._lineage = 0
         self._last = cause
         self._promised_at: Instant | None = None
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nobody listens."""
+        return self._sink is None
 
     def record(self, body: Body) -> EventId | None:
         """Say the attempt's next event; its id, which messages name as their cause."""
@@ -103,9 +110,7 @@ class AttemptObserver:
         )
         self._sink.record(Event(envelope=envelope, body=body), topology_kind=self._topology_kind)
 
-    def record_lineage(
-        self, body: RunEdgeRecorded | UsageRecorded | DecisionRecorded, *, event_id: EventId | None = None
-    ) -> None:
+    def record_lineage(self, body: Body, *, event_id: EventId | None = None) -> None:
         """Say what lineage wants to know, beside the attempt's sequence: the handler may be publishing meanwhile.
 
         An edge is told in the stream of its other end as well; it makes nobody a parent, and says nothing of
@@ -144,9 +149,12 @@ class AttemptObserver:
     def _say(self, body: Body, *, event_id: EventId, seq: int | None, cause: EventId | None) -> None:
         if self._sink is None:
             return
+        at = self._clock.now() if seq is None else self._promised_at or self._clock.now()
+        if seq == 0:
+            self.opened_at = at
         envelope = Envelope(
             event_id=event_id,
-            timestamp=self._clock.now() if seq is None else self._promised_at or self._clock.now(),
+            timestamp=at,
             task_id=self.task_id,
             attempt_id=self.attempt_id,
             seq=seq,

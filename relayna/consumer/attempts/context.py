@@ -18,6 +18,7 @@ from relayna.consumer.attempts.attempt_observer import AttemptObserver
 from relayna.consumer.attempts.lineage_context import LineageContext
 from relayna.consumer.attempts.outbox import Outbox, Publication
 from relayna.consumer.attempts.outcome import ManualRetryRequest
+from relayna.consumer.attempts.trace_context import TraceContext
 from relayna.consumer.client import RelaynaClient
 from relayna.consumer.messages.causal_headers import CausalHeaders, carried_headers
 from relayna.consumer.messages.envelopes import StatusEnvelope
@@ -42,7 +43,7 @@ class AttemptOver(RelaynaError):
         )
 
 
-class Context(LineageContext):
+class Context(LineageContext, TraceContext):
     """What every handler gets beside its message."""
 
     def __init__(

@@ -21,6 +21,7 @@ from relayna.consumer.attempts.deferral import Deferral
 from relayna.consumer.attempts.ending import Ending
 from relayna.consumer.attempts.facts import AttemptFacts, DeliveryFacts
 from relayna.consumer.attempts.failures import failure_of
+from relayna.consumer.attempts.message_contents import record_input, record_output
 from relayna.consumer.attempts.outbox import Outbox
 from relayna.consumer.attempts.outcome import (
     Failed,
@@ -155,6 +156,7 @@ class DeliveryRun:
             if self._settings.policy.is_poison(prior.unfinished):
                 return NotRun(reason="poison", problem=f"{prior.unfinished} attempts began and never ended")
             await self._announce(ending)
+            await record_input(ending, self._settings.handler)
             if not self._client.broker.is_open(self._incoming.delivery):
                 return Stopped("channel_closed")
             return await self._run_handler(ending)
@@ -186,12 +188,13 @@ class DeliveryRun:
 
     async def _call_handler(self, ending: Ending) -> HandlerResult:
         try:
-            await self._settings.handler(self._incoming.envelope, ending.context)
+            returned = await self._settings.handler(self._incoming.envelope, ending.context)
         except BaseException as error:
             if not _is_the_handlers_own(error):
                 raise
             ending.span.raised(error)
             return failure_of(error, self._settings.policy.non_retryable, redact=self._client.redact)
+        record_output(ending, returned)
         return Returned(ending.context.manual_retry_request)
 
     def _decide(self, result: HandlerResult) -> Outcome:

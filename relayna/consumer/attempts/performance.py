@@ -86,6 +86,7 @@ class Performance(Struct, kw_only=True):
             return error
 
     def _close(self, closing: Body) -> None:
+        self.ending.context.finish_trace()
         self.ending.observer.record(closing)
         outcome = outcome_of([closing])
         if outcome is not None:

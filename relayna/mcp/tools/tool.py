@@ -15,8 +15,12 @@ from relayna.api.services import TenantServices
 __all__ = ["Tool"]
 
 
+def _always() -> bool:
+    return True
+
+
 class Tool(Struct, frozen=True, kw_only=True):
-    """One question that a model can ask. It changes nothing."""
+    """One question that a model can ask."""
 
     name: str
     title: str
@@ -31,5 +35,9 @@ class Tool(Struct, frozen=True, kw_only=True):
     """The argument that bounds how much is told, when there is one: it is lowered for what is too large."""
     bounded: tuple[str, ...] = ()
     """The lists that it bounds. They are never cut by themselves, so that nothing falls between two pages."""
+    changes: bool = False
+    """Whether it changes anything."""
+    is_on: Callable[[], bool] = _always
+    """Whether it is there over HTTP at this moment. On stdin and stdout, where whoever asks reads the store, it always is."""
     rest: str
     """How to ask for what an answer that was cut leaves out."""

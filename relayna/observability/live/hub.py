@@ -1,65 +1,45 @@
-"""The live hub: all who follow executions in this process, and the one watch that they share.
+"""The live hub: all who follow executions and sessions in this process, and the one watch that they share.
 
-Owns how many there may be, which of them ask the same, and that everything it started ends with it.
+Owns which of them ask the same, and that everything it started ends with it. How many there may be is in `limits.py`.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack
 from functools import partial
 from types import TracebackType
-from typing import Final, Self, TypeAlias
+from typing import Final, Self, TypeAlias, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
-from msgspec import Struct, field
 
-from relayna.errors import LogNotOpen, RelaynaError
+from relayna.errors import LogNotOpen
 from relayna.observability.graph_question import GraphQuestion
 from relayna.observability.graph_service import ExecutionGraphService
+from relayna.observability.lineage_service import LineageService
 from relayna.observability.live.as_it_was import graph_as_it_was
+from relayna.observability.live.followed import FollowedView
+from relayna.observability.live.limits import FollowerCount, LiveLimits, TooManyFollowers
+from relayna.observability.live.session_subscription import SessionSubscription
+from relayna.observability.live.session_view import SessionView
 from relayna.observability.live.stream_watch import StreamWatch
 from relayna.observability.live.subscription import Known, Subscription
-from relayna.observability.live.view import LiveView, Pace
+from relayna.observability.live.view import LiveView
 from relayna.signals import Counters, measures_of
 from relayna.streams import Log
 
-__all__ = ["LiveHub", "LiveLimits", "TooManyFollowers"]
+__all__ = ["LiveHub"]
 
 _logger = logging.getLogger("relayna.live")
 
-_RETRY_AFTER_SECONDS: Final = 30
 _REFRESHED_AT_ONCE: Final = 8
 
-_Key: TypeAlias = tuple[int, GraphQuestion]
+_Key: TypeAlias = tuple[int, GraphQuestion | str]
+"""A service, and what it is asked: a graph, or a session by its id."""
 
-
-class TooManyFollowers(RelaynaError):
-    """As many follow as may; `retry_after_seconds` says when to ask again."""
-
-    def __init__(self, most: int, of: str) -> None:
-        self.retry_after_seconds = _RETRY_AFTER_SECONDS
-        super().__init__(
-            f"There are {most} {of} already, as many as there may be. Ask again in {_RETRY_AFTER_SECONDS} s."
-        )
-
-
-class LiveLimits(Struct, frozen=True, kw_only=True):
-    """How much a hub takes on."""
-
-    most_followers: int = 700
-    """Well below the connections that a server takes, so that others are still answered."""
-    most_followers_a_service: int = 600
-    """Of one tenant."""
-    most_views: int = 500
-    most_nodes: int = 200_000
-    """Of all views together."""
-    versions: int = 16
-    """Held of each view, at least 1; whoever is further behind gets a snapshot."""
-    pace: Pace = field(default_factory=Pace)
+ViewT = TypeVar("ViewT", bound=FollowedView)
 
 
 class LiveHub:
@@ -77,13 +57,13 @@ class LiveHub:
         terminal_statuses: Collection[str] = (),
         counters: Counters | None = None,
     ) -> None:
+        self._log = log
         self._limits = limits or LiveLimits()
         self._terminal_statuses = frozenset(terminal_statuses)
         self._watch = StreamWatch(log, on_change=self._wake_all)
         self._turns = anyio.Semaphore(_REFRESHED_AT_ONCE)
-        self._views: dict[_Key, LiveView] = {}
-        self._followers = 0
-        self._followers_of: Counter[int] = Counter()
+        self._views: dict[_Key, FollowedView] = {}
+        self._followers = FollowerCount(self._limits)
         self._tasks: TaskGroup | None = None
         self._entered: AsyncExitStack | None = None
         self._measures = measures_of(counters)
@@ -97,23 +77,24 @@ class LiveHub:
         Raises as the service does when nobody follows it yet, `TooManyFollowers`, and `LogNotOpen` when the
         hub is not open. Close the subscription.
         """
-        self._open_tasks()
         key = (id(service), question)
-        if self._followers >= self._limits.most_followers:
-            raise TooManyFollowers(self._limits.most_followers, "followers")
-        if self._followers_of[key[0]] >= self._limits.most_followers_a_service:
-            raise TooManyFollowers(self._limits.most_followers_a_service, "followers of one tenant")
-        view = self._views.get(key) or self._new_view(key, service)
-        view.interested += 1
-        self._followers += 1
-        self._followers_of[key[0]] += 1
+        view = await self._entered_view(key, LiveView, partial(self._new_graph, service, question))
         try:
-            if await view.open():
-                self._open_tasks().start_soon(self._follow, key, view)
             return Subscription(view, await _known(view, after), on_close=partial(self._leave, key, view))
         except BaseException:
             self._leave(key, view)
             raise
+
+    async def subscribe_to_session(
+        self, service: LineageService, session_id: str, *, after: str | None = None
+    ) -> SessionSubscription:
+        """Follow the edges of a session, on from those that the id `after` stands for. Raises as `subscribe` does.
+
+        The service reads this hub's log. Close the subscription.
+        """
+        key = (id(service), session_id)
+        view = await self._entered_view(key, SessionView, partial(self._new_session, service, session_id))
+        return SessionSubscription(view, after, on_close=partial(self._leave, key, view))
 
     async def __aenter__(self) -> Self:
         """Begin to watch."""
@@ -138,23 +119,43 @@ class LiveHub:
             raise LogNotOpen("live", "the live hub is not open; enter it first (async with hub)")
         return self._tasks
 
-    def _new_view(self, key: _Key, service: ExecutionGraphService) -> LiveView:
-        while self._is_full():
-            self._make_room()
-        view = self._views[key] = LiveView(
+    async def _entered_view(self, key: _Key, kind: type[ViewT], make: Callable[[], ViewT]) -> ViewT:
+        """The view of this key, opened, with one more who is interested in it."""
+        self._open_tasks()
+        self._followers.check(key[0])
+        view = self._views.get(key)
+        if not isinstance(view, kind):
+            while self._is_full():
+                self._make_room()
+            view = make()
+            self._views[key] = view
+        view.interested += 1
+        self._followers.come(key[0])
+        try:
+            if await view.open():
+                self._open_tasks().start_soon(self._follow, key, view)
+        except BaseException:
+            self._leave(key, view)
+            raise
+        return view
+
+    def _new_graph(self, service: ExecutionGraphService, question: GraphQuestion) -> LiveView:
+        return LiveView(
             service,
-            key[1],
+            question,
             self._watch,
             self._turns,
             pace=self._limits.pace,
             versions=self._limits.versions,
             terminal_statuses=self._terminal_statuses,
         )
-        return view
+
+    def _new_session(self, service: LineageService, session_id: str) -> SessionView:
+        return SessionView(service, session_id, self._log, self._watch, self._turns, pace=self._limits.pace)
 
     def _is_full(self) -> bool:
-        nodes = sum(view.nodes for view in self._views.values())
-        return len(self._views) >= self._limits.most_views or nodes >= self._limits.most_nodes
+        size = sum(view.size for view in self._views.values())
+        return len(self._views) >= self._limits.most_views or size >= self._limits.most_nodes
 
     def _make_room(self) -> None:
         """Let a view go that nobody follows any more."""
@@ -163,27 +164,24 @@ class LiveHub:
                 view.close()
                 del self._views[key]
                 return
-        raise TooManyFollowers(self._limits.most_views, "executions that are followed")
+        raise TooManyFollowers(self._limits.most_views, "executions and sessions that are followed")
 
-    async def _follow(self, key: _Key, view: LiveView) -> None:
+    async def _follow(self, key: _Key, view: FollowedView) -> None:
         try:
             await view.follow()
         except Exception:  # one graph that cannot be made must not end the others
             self._measures.increment("relayna_live_views_failed_total")
-            _logger.exception("the live view of %r has failed; its followers come again", key[1].task_id)
+            _logger.exception("the live view of %r has failed; its followers come again", view.subject)
         finally:
             self._forget(key, view)
 
-    def _leave(self, key: _Key, view: LiveView) -> None:
+    def _leave(self, key: _Key, view: FollowedView) -> None:
         view.interested -= 1
-        self._followers -= 1
-        self._followers_of[key[0]] -= 1
-        if not self._followers_of[key[0]]:
-            del self._followers_of[key[0]]
+        self._followers.go(key[0])
         if not view.is_open and not view.interested:
             self._forget(key, view)
 
-    def _forget(self, key: _Key, view: LiveView) -> None:
+    def _forget(self, key: _Key, view: FollowedView) -> None:
         if self._views.get(key) is view:
             del self._views[key]
 
@@ -192,7 +190,7 @@ class LiveHub:
             view.wake()
 
     def _count_followers(self) -> float:
-        return self._followers
+        return self._followers.all
 
 
 async def _known(view: LiveView, after: str | None) -> Known | None:

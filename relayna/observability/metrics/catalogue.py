@@ -6,34 +6,16 @@ is not served. Counts nothing itself.
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal
 
-from msgspec import Struct
+from relayna.observability.metrics.metric import Metric, MetricKind
 
 __all__ = ["LABELS", "METRICS", "Metric", "MetricKind"]
-
-MetricKind: TypeAlias = Literal["counter", "gauge", "histogram"]
 
 LABELS: Final = frozenset(
     {"service", "topology", "queue", "stage", "outcome", "source", "reason", "completeness"}
 )
 """The only labels. A task, a worker or a host has a place in logs and graphs, and an exemplar may name a task."""
-
-
-class Metric(Struct, frozen=True, kw_only=True):
-    """One family of series."""
-
-    name: str
-    kind: MetricKind
-    about: str
-    """One sentence: the family's HELP."""
-    labels: tuple[str, ...] = ()
-    buckets: tuple[float, ...] = ()
-    """Upper bounds of a histogram, without the last one."""
-    joined: Literal["sum", "least"] = "sum"
-    """What a gauge stands at when several say something of it."""
-    begins: tuple[tuple[str, ...], ...] = ()
-    """Label values whose series stand at 0 from the start: an increase from nothing is none to Prometheus."""
 
 
 def _counter(
@@ -161,13 +143,18 @@ _WORKERS: Final = (
     _counter("relayna_spans_failed_total", "Spans whose tracer raised."),
     _counter(
         "relayna_lineage_emission_failures_total",
-        "Edges between runs that were not recorded.",
+        "Edges between runs that were not recorded, or could not be read where they are watched.",
         labels=("reason",),
-        begins=(("second_birth",), ("invalid",), ("no_sink",)),
+        begins=(("second_birth",), ("invalid",), ("no_sink",), ("store",), ("unreadable",), ("failed",)),
     ),
     _counter(
         "relayna_suspended_reads_failed_total",
         "Looks of waiting handlers for their children that the store did not answer.",
+    ),
+    _counter(
+        "relayna_message_contents_failed_total",
+        "Inputs that were not stored, and inputs and outputs that could not be hashed.",
+        labels=("reason",),
     ),
 )
 
@@ -272,6 +259,17 @@ _READERS: Final = (
     ),
 )
 
+_LINEAGE: Final = (
+    _gauge(
+        "relayna_lineage_runs_without_birth",
+        "Runs that began within the window that is watched, and that no recorded edge led to.",
+    ),
+    _gauge(
+        "relayna_lineage_edge_failures_sustained",
+        "Whether edges went on failing, window after window: 1 or 0.",
+    ),
+)
+
 _OWN: Final = (
     _counter(
         "relayna_measures_refused_total",
@@ -287,6 +285,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     *_fact_consumers("statuses", "statuses"),
     *_fact_consumers("dead_letters", "dead letters"),
     *_READERS,
+    *_LINEAGE,
     *_OWN,
 )
 """In the order in which they are served; `relayna_build_info` comes before them."""

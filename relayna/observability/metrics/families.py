@@ -70,6 +70,10 @@ class Counted(Series):
         """So many more."""
         self._counts[series] = self._counts.get(series, 0) + by
 
+    def total(self) -> float:
+        """All series together."""
+        return sum(self._counts.values())
+
     def family(self) -> Family:
         """Each series' count."""
         family = CounterMetricFamily(self.metric.name, self.metric.about, labels=self.metric.labels)

@@ -117,6 +117,12 @@ class PrometheusMeasures:
                 self._watched = [one for one in self._watched if one.reader() is not None]
                 self._watched.append(_Watched(name, labels, reader))
 
+    def counted(self, name: str) -> float:
+        """What a counter stands at, over all of its labels; 0 for a name that is none's."""
+        with self._lock:
+            series = self._series.get(name)
+            return series.total() if isinstance(series, Counted) else 0.0
+
     def describe(self) -> Iterable[Family]:
         """The families there are, without their series: by these a registry knows a second one like it."""
         return [_build_info(), *(made(metric).family() for metric in METRICS)]

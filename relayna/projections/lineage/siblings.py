@@ -8,21 +8,21 @@ from typing import Final, TypeAlias
 from msgspec import Struct
 
 from relayna.instants import Instant
-from relayna.projections.lineage.run_edges import Run, RunEdge
+from relayna.projections.lineage.run_edges import Run, RunEdge, RunEdgeKind
 
 __all__ = ["SiblingGroup", "group_siblings"]
 
 _LEAST: Final = 5
 _SHOWN: Final = frozenset({"failed", "dead_lettered"})
 
-_Likeness: TypeAlias = tuple[str, str, str | None, str | None]
+_Likeness: TypeAlias = tuple[str, RunEdgeKind, str | None, str | None]
 
 
 class SiblingGroup(Struct, frozen=True, kw_only=True):
     """Children of one run that came about alike and led to nothing."""
 
     parent: str
-    kind: str
+    kind: RunEdgeKind
     agent: str | None
     workflow: str | None
     run_ids: list[str]
@@ -35,7 +35,10 @@ class SiblingGroup(Struct, frozen=True, kw_only=True):
 
 
 def group_siblings(runs: dict[str, Run], edges: list[RunEdge]) -> list[SiblingGroup]:
-    """Groups of five or more, by their first birth. Failed runs stay outside; so does whatever leads on."""
+    """Groups of five or more, by their first birth. Failed runs stay outside; so does whatever leads on.
+
+    Only children of runs that are among these: others have no place to stand below.
+    """
     leading_on = {edge.source for edge in edges if edge.source is not None and not edge.is_self}
     costs: dict[str, tuple[int, int]] = {}
     alike: dict[_Likeness, list[RunEdge]] = {}
@@ -43,7 +46,7 @@ def group_siblings(runs: dict[str, Run], edges: list[RunEdge]) -> list[SiblingGr
         cost, tokens = costs.get(edge.target, (0, 0))
         costs[edge.target] = cost + edge.cost_attributed, tokens + edge.tokens_attributed
         run = runs.get(edge.target)
-        if not edge.is_birth or edge.source is None or run is None:
+        if not edge.is_birth or edge.source not in runs or run is None:
             continue
         if edge.target not in leading_on and run.status not in _SHOWN:
             alike.setdefault((edge.source, edge.kind, run.agent, run.workflow), []).append(edge)

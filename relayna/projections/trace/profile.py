@@ -98,7 +98,7 @@ def analyse(history: TraceHistory) -> ProfileSummary:
     spans = sorted(history.spans, key=lambda span: (span.start, span.end, span.name, span.span_id))
     ordered = sorted(history.sources, key=lambda one: (one.created_at, one.data_id, one.source_data_id))
     sources = sources_by_run(ordered)
-    timings = time_runs(spans, sources)
+    timings = time_runs(spans, sources, history.waited_since)
     return ProfileSummary(
         workflow_id=history.session_id,
         event_count=len(spans),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from relayna.instants import Instant
 
@@ -66,6 +66,8 @@ class TraceHistory(Struct, frozen=True, kw_only=True):
     spans: list[Span]
     outputs: list[Output]
     sources: list[Source]
+    waited_since: dict[str, Instant] = field(default_factory=dict)
+    """Of runs without recorded spans, from when on they could have been handled; of others, sources tell it."""
 
 
 def seconds(microseconds: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from relayna.instants import Instant
 from relayna.projections.trace.spans import DUMP, TASK, Source, Span
@@ -39,26 +40,38 @@ def sources_by_run(sources: Iterable[Source]) -> dict[str, list[str]]:
     return found
 
 
-def time_runs(spans: Sequence[Span], sources: Mapping[str, Sequence[str]]) -> dict[str, RunTiming]:
-    """Each run that a span tells of, by its id in order; spans are in order of their beginnings."""
+def time_runs(
+    spans: Sequence[Span],
+    sources: Mapping[str, Sequence[str]],
+    waited_since: Mapping[str, Instant] | None = None,
+) -> dict[str, RunTiming]:
+    """Each run that a span tells of, by its id in order; spans are in order of their beginnings.
+
+    A run waits for the latest of its sources, unless `waited_since` says from when on it did.
+    """
     by_run: dict[str, list[Span]] = {}
     for span in spans:
         by_run.setdefault(span.data_id, []).append(span)
     timings = {data_id: _timing(data_id, by_run[data_id]) for data_id in sorted(by_run)}
+    told = waited_since or {}
     return {
-        data_id: _queued(timing, timings, sources.get(data_id, ())) for data_id, timing in timings.items()
+        data_id: _queued(timing, timings, sources.get(data_id, ()))
+        if data_id not in told
+        else _waited(timing, timings, sources.get(data_id, ()), told[data_id])
+        for data_id, timing in timings.items()
     }
 
 
 def _timing(data_id: str, spans: Sequence[Span]) -> RunTiming:
     dumps = [span for span in spans if span.name == DUMP]
     last_dump = max(dumps, key=lambda span: span.end, default=None)
-    produced_by = (last_dump or spans[-1]).attempt_id
-    own = [span for span in spans if span.attempt_id == produced_by]
+    produced_by = _producing_attempt(spans, last_dump)
+    # What names no attempt was told from outside, and belongs to the one that produced the output.
+    own = [span for span in spans if span.attempt_id in (produced_by, None)]
     task = _task_of(own)
     start = task.start if task else min(span.start for span in own)
     end = task.end if task else max(span.end for span in own)
-    earlier = [span for span in spans if span.attempt_id != produced_by and span.start < start]
+    earlier = [span for span in spans if span.attempt_id not in (produced_by, None) and span.start < start]
     return RunTiming(
         data_id=data_id,
         start=start,
@@ -66,6 +79,14 @@ def _timing(data_id: str, spans: Sequence[Span]) -> RunTiming:
         ready=None if last_dump is None else last_dump.end,
         retried=sum(map(_length_of_attempt, _by_attempt(earlier).values())),
     )
+
+
+def _producing_attempt(spans: Sequence[Span], last_dump: Span | None) -> str | None:
+    """That of the last dump, else of what began last; a marker may be another run's word on this one."""
+    if last_dump is not None and last_dump.attempt_id is not None:
+        return last_dump.attempt_id
+    worked = [span.attempt_id for span in spans if span.type != "marker" and span.attempt_id is not None]
+    return worked[-1] if worked else spans[-1].attempt_id
 
 
 def _by_attempt(spans: Iterable[Span]) -> dict[str | None, list[Span]]:
@@ -94,12 +115,11 @@ def _queued(timing: RunTiming, timings: Mapping[str, RunTiming], sources: Sequen
             blocker = other
     if blocker is None or blocker.ready is None:
         return timing
-    return RunTiming(
-        data_id=timing.data_id,
-        start=timing.start,
-        end=timing.end,
-        ready=timing.ready,
-        retried=timing.retried,
-        queuing_delay=max(timing.start - blocker.ready, 0),
-        blocked_by=blocker.data_id,
-    )
+    return replace(timing, queuing_delay=max(timing.start - blocker.ready, 0), blocked_by=blocker.data_id)
+
+
+def _waited(
+    timing: RunTiming, timings: Mapping[str, RunTiming], sources: Sequence[str], since: Instant
+) -> RunTiming:
+    blocker = next((source for source in sources if source in timings and source != timing.data_id), None)
+    return replace(timing, queuing_delay=max(timing.start - since, 0), blocked_by=blocker)

@@ -197,3 +197,15 @@ def test_a_chain_of_any_length_is_walked(length: int) -> None:
     path = analysed(chain, links).critical_path
     assert path is not None
     assert len(path.path) == length
+
+
+def test_what_a_merge_parent_did_counts_on_the_path_of_its_children() -> None:
+    shared = Span(name="gen", type="compute", data_id="batch", start=at(1), end=at(4), batch_id="batch")
+    mark = Span(
+        name="queuing for execution", type="marker", data_id="child", start=at(1), end=at(1), batch_id="batch"
+    )
+    spans = [task("batch", 1, 4), shared, task("child", 0, 5), mark, span("child", DUMP, 4, 5)]
+    path = analysed(spans).critical_path
+    assert path is not None
+    assert path.path == ["child"]
+    assert (path.hardware_summary.event_type, path.hardware_summary.total_seconds) == (["gen"], [3.0])

@@ -1,0 +1,198 @@
+"""Which histories questions about messages are answered from: a session's, a task's family's, or recent tasks'.
+
+Owns which streams are read, in which order, and that they are bounded. Rows are the projection's
+(`relayna/projections/messages`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from functools import partial
+from typing import Final
+
+import anyio.to_thread
+from msgspec import Struct
+
+from relayna.clock import Clock, SystemClock
+from relayna.errors import ExecutionNotFound, InvalidQuery
+from relayna.events import RunEdgeRecorded
+from relayna.events.history import StreamFact
+from relayna.ids import TaskId, Tenant
+from relayna.observability.admission import Admission
+from relayna.observability.family_reading import FamilyHistory, FamilyReader, Relatives
+from relayna.observability.graph_question import checked_question
+from relayna.observability.left_out import bounds_for
+from relayna.observability.read_models import ExecutionLists, ExecutionsWanted
+from relayna.observability.read_models.questions import MOST_LISTED
+from relayna.observability.stream_reading import StreamReading
+from relayna.projections.execution import GraphQuery
+from relayna.projections.kinship import parent_told_by
+from relayna.projections.messages.message_row import MessageRow
+from relayna.projections.messages.message_rows import MESSAGE_ROWS
+from relayna.streams import DEFAULT_TENANT, Log
+from relayna.streams.log import DEFAULT_RETENTION_SECONDS
+
+__all__ = ["RECENT_TASKS", "KnownMessages", "MessageReader"]
+
+RECENT_TASKS: Final = 1_000
+"""So many of the tasks that started last are looked at where no session is named."""
+_GENERATIONS: Final = 1_000
+"""Each costs a round trip."""
+_NODES: Final = 50_000
+"""As much is read as a graph of so many nodes is made from."""
+_FOLDED_HERE: Final = 300
+_INCOMPLETE: Final = ("trimmed", "expired", "limit_reached")
+_OF_OTHER_SESSIONS: Final = ("replayed_from", "cross_session_bridge")
+
+
+class KnownMessages(Struct, frozen=True, kw_only=True):
+    """The rows of some histories, in the order in which they began."""
+
+    rows: list[MessageRow]
+    missing: list[str]
+
+
+class MessageReader:
+    """Reads one tenant's messages from a log, which must be open.
+
+    `lists` find tasks where no session is named and where no task has a session's id; without them, such questions
+    are `InvalidQuery`.
+    """
+
+    def __init__(
+        self,
+        *,
+        log: Log,
+        tenant: Tenant = DEFAULT_TENANT,
+        lists: ExecutionLists | None = None,
+        retention_seconds: int = DEFAULT_RETENTION_SECONDS,
+        clock: Clock | None = None,
+        admission: Admission | None = None,
+    ) -> None:
+        self._log = log
+        self._tenant = tenant
+        self._lists = lists
+        self._retention_micros = retention_seconds * 1_000_000
+        self._clock = clock or SystemClock()
+        self._admission = admission or Admission()
+
+    async def of_session(self, session_id: str) -> KnownMessages:
+        """All messages of a session. Raises `ExecutionNotFound`, `InvalidQuery`, `Busy` and `StoreError`.
+
+        A session has the id of its first run; one that was given a name of its own is looked for among recent tasks.
+        """
+        missing: set[str] = set()
+        try:
+            known = await self._read([checked_question(session_id).task_id], _relatives)
+        except ExecutionNotFound:
+            if self._lists is None:
+                raise
+            roots: list[TaskId] = []
+            async for tasks, is_last in self._recent():
+                roots += [task_id for task_id, told in tasks if told == session_id]
+                missing |= set() if is_last else {"older_tasks"}
+            if not roots:
+                raise
+            known = await self._read(roots, _relatives)
+        rows = [row for row in known.rows if row.session_id == session_id]
+        return KnownMessages(rows=rows, missing=sorted({*known.missing, *missing}))
+
+    async def of_task(self, task_id: str) -> KnownMessages:
+        """All messages of a task and its relatives. Raises as `of_session` does."""
+        return await self._read([checked_question(task_id).task_id], _relatives)
+
+    async def of_recent_tasks(self) -> KnownMessages:
+        """The messages of the tasks that started last. Raises as `of_session` does."""
+        task_ids: list[TaskId] = []
+        missing: set[str] = set()
+        async for tasks, is_last in self._recent():
+            task_ids += [task_id for task_id, _ in tasks]
+            missing = set() if is_last else {"older_tasks"}
+        known = await self._read_only(task_ids)
+        return KnownMessages(rows=known.rows, missing=sorted({*known.missing, *missing}))
+
+    async def task_of(self, message_id: str, *, beginning: bool = False) -> TaskId | None:
+        """The recent task of a message, if it is one's: newest first, a page at a time. Raises as `of_session` does."""
+        async for tasks, _ in self._recent():
+            known = await self._read_only([task_id for task_id, _ in tasks])
+            for row in known.rows:
+                if row.id == message_id or (beginning and row.id.startswith(message_id)):
+                    return TaskId(row.task_id)
+        return None
+
+    async def _recent(self) -> AsyncIterator[tuple[list[tuple[TaskId, str | None]], bool]]:
+        """Pages of tasks with their sessions, newest first, and whether that is the last page there is."""
+        if self._lists is None:
+            raise InvalidQuery("session", "name one: beside this log there are no lists to find tasks by")
+        wanted, cursor = 0, None
+        while wanted < RECENT_TASKS:
+            page = await self._lists.executions(ExecutionsWanted(limit=MOST_LISTED, cursor=cursor))
+            wanted, cursor = wanted + MOST_LISTED, page.next
+            yield [(one.task_id, one.session_id) for one in page.executions], cursor is None
+            if cursor is None:
+                return
+
+    async def _read_only(self, task_ids: Sequence[TaskId]) -> KnownMessages:
+        """These tasks and none of their relatives; some may be gone by now."""
+        for first, task_id in enumerate(task_ids):
+            try:
+                return await self._read(
+                    [task_id], partial(_these, frozenset(task_ids[first + 1 :])), generations=1
+                )
+            except ExecutionNotFound:
+                continue
+        return KnownMessages(rows=[], missing=[])
+
+    async def _read(
+        self, roots: Sequence[TaskId], relatives: Relatives, *, generations: int = _GENERATIONS
+    ) -> KnownMessages:
+        """Parents before children: what a parent's end was preceded by is read before the child's own history."""
+        beside = frozenset(roots[1:])
+
+        def all_relatives(reading: StreamReading) -> Collection[TaskId]:
+            return {*relatives(reading), *beside}
+
+        with self._admission.turn() as turn:
+            reader = FamilyReader(
+                self._log,
+                tenant=self._tenant,
+                bounds=bounds_for(_NODES, max_tasks=_NODES),
+                now=self._clock.now(),
+                retention_micros=self._retention_micros,
+                before_much=turn.take,
+                relatives=all_relatives if beside else relatives,
+            )
+            history = await reader.read(roots[0], depth=generations)
+            if len(history.items) <= _FOLDED_HERE:
+                rows = _fold(roots[0], history)
+            else:
+                rows = await anyio.to_thread.run_sync(_fold, roots[0], history)
+        facts = {item.name for item in history.items if isinstance(item, StreamFact)}
+        return KnownMessages(rows=rows, missing=sorted(facts.intersection(_INCOMPLETE)))
+
+
+def _fold(root: TaskId, history: FamilyHistory) -> list[MessageRow]:
+    state = MESSAGE_ROWS.initial(root)
+    for item in history.items:
+        MESSAGE_ROWS.apply(state, item)
+    return MESSAGE_ROWS.finish(state, GraphQuery()).rows
+
+
+def _these(task_ids: Collection[TaskId], reading: StreamReading) -> Collection[TaskId]:
+    return task_ids
+
+
+def _relatives(reading: StreamReading) -> set[TaskId]:
+    """Whom the stream names of its task's session: parents, children, what edges lead to, the session's first run."""
+    found = set(reading.children)
+    for event in reading.events:
+        envelope, body = event.envelope, event.body
+        if (parent := parent_told_by(event)) is not None:
+            found.add(parent)
+        if envelope.session_id:
+            found.add(TaskId(envelope.session_id))
+        if isinstance(body, RunEdgeRecorded):
+            found.add(body.target_run)
+            if body.source_run and body.kind not in _OF_OTHER_SESSIONS:
+                found.add(body.source_run)
+    return found
