@@ -10,6 +10,7 @@ from benchmarks.cases.codec import CODEC
 from benchmarks.cases.consumer import CONSUMER
 from benchmarks.cases.fold import FOLD
 from benchmarks.cases.imports import IMPORTS
+from benchmarks.cases.lineage import LINEAGE
 from benchmarks.cases.outage import OUTAGE
 from benchmarks.cases.read_path import READ_PATH
 from benchmarks.cases.record import RECORD
@@ -17,4 +18,6 @@ from benchmarks.cases.trace import TRACE
 
 __all__ = ["CASES"]
 
-CASES: Final[tuple[Case, ...]] = (CODEC, RECORD, APPEND, FOLD, READ_PATH, CONSUMER, OUTAGE, TRACE, IMPORTS)
+CASES: Final[tuple[Case, ...]] = (
+    CODEC, RECORD, APPEND, FOLD, LINEAGE, READ_PATH, CONSUMER, OUTAGE, TRACE, IMPORTS,
+)  # fmt: skip

@@ -9,8 +9,8 @@ from benchmarks.figures import Target
 __all__ = [
     "APPEND_BESIDE_RAW", "APPEND_FEW_TASKS", "CONSUMER_OVERHEAD", "DISABLED_CALL_SITE", "DURABLE_BUDGET",
     "FOLD_GROWTH", "FOLD_LARGE", "FOLD_SMALL", "GRAPH_BESIDE_XRANGE", "GRAPH_LARGE", "GRAPH_MEMORY",
-    "GRAPH_MIDDLE", "IMPORT", "HELP", "OUTAGE_BESIDE_UP", "RECORD_MEDIAN", "RECORD_SLOWEST",
-    "SESSION_ANALYSED",
+    "GRAPH_MIDDLE", "IMPORT", "HELP", "LINEAGE_END_TO_END", "LINEAGE_FOLD_GROWTH", "OUTAGE_BESIDE_UP",
+    "RECORD_MEDIAN", "RECORD_SLOWEST", "SESSION_ANALYSED",
 ]  # fmt: skip
 
 RECORD_MEDIAN: Final = Target("P1", most=3)
@@ -39,6 +39,10 @@ GRAPH_LARGE: Final = Target("P7", most=1.5)
 """Seconds for 100,000 events."""
 GRAPH_MEMORY: Final = Target("P7", most=300)
 """MB that the process grows by for 100,000 events."""
+LINEAGE_FOLD_GROWTH: Final = Target("lineage", most=1.2)
+"""Exponent from 1,000 to 8,000 runs."""
+LINEAGE_END_TO_END: Final = Target("lineage", most=1.0)
+"""Seconds for a session of 10,000 runs."""
 IMPORT: Final = Target("P11", most=60)
 """ms for `import relayna`, with the interpreter's start."""
 HELP: Final = Target("P11", most=150)

@@ -76,28 +76,13 @@ class LineageGathering:
         self.records: dict[str, list[KeptRun]] = {}
         """By run."""
 
-    @property
-    def is_cut(self) -> bool:
-        """Whether there was more in streams than was read."""
-        return any(history.unread or history.left_out for history in self._histories)
+    async def read_from(self, task: TaskId, relatives: Relatives, *, depth: int) -> None:
+        """The stream of a task, which must be there, and of so many generations of relatives."""
+        await self._take_in(await self._reader_for(relatives).read(task, depth=depth))
 
     async def read(self, tasks: Collection[TaskId], relatives: Relatives, *, depth: int) -> None:
-        """Streams of these tasks and of so many generations of relatives. A single task must be there."""
-        reader = self._reader_for(relatives)
-        if len(tasks) == 1:
-            history = await reader.read(*tasks, depth=depth)
-        else:
-            history = await reader.read_all(tasks, depth=depth)
-        self._histories.append(history)
-        left_out = set(history.left_out)
-        cut = {
-            item.task_id for item in history.items if isinstance(item, StreamFact) and item.name == "trimmed"
-        }
-        read = {item.envelope.task_id for item in history.items if isinstance(item, RecordedEvent)}
-        self._whole |= {task_id for task_id in read if task_id not in left_out and task_id not in cut}
-        items = [item for one in self._histories for item in one.items]
-        query = self._query
-        self._told = await beside_the_loop(len(items), lambda: _fold(items, query))
+        """The streams of these tasks, as far as they are there, and of so many generations of relatives."""
+        await self._take_in(await self._reader_for(relatives).read_all(tasks, depth=depth))
 
     async def take_session(self, session_id: str) -> None:
         """The records of a session."""
@@ -138,8 +123,7 @@ class LineageGathering:
             return
         self._is_current = True
         if changed:
-            # Two at least: what is gone meanwhile is no error.
-            await self.read([*changed, changed[0]], _nobody, depth=0)
+            await self.read(changed, _nobody, depth=0)
 
     def session_of(self, run_id: str) -> str:
         """The session of a run of which something is known; of any other its own id."""
@@ -177,6 +161,18 @@ class LineageGathering:
             return None
         as_of = await self._recorded.progress.as_of()
         return None if as_of.lag_ms == 0 else as_of
+
+    async def _take_in(self, history: FamilyHistory) -> None:
+        self._histories.append(history)
+        left_out = set(history.left_out)
+        cut = {
+            item.task_id for item in history.items if isinstance(item, StreamFact) and item.name == "trimmed"
+        }
+        read = {item.envelope.task_id for item in history.items if isinstance(item, RecordedEvent)}
+        self._whole |= {task_id for task_id in read if task_id not in left_out and task_id not in cut}
+        items = [item for one in self._histories for item in one.items]
+        query = self._query
+        self._told = await beside_the_loop(len(items), lambda: _fold(items, query))
 
     def _take(self, found: Iterable[KeptRun]) -> None:
         for record in found:

@@ -74,16 +74,13 @@ class LineageReader:
         """A run, so many generations of its relatives as streams tell, and what records tell of their sessions."""
         with self._admission.turn() as turn:
             gathering = self._begin(turn, None)
-            try:
-                await gathering.read([run_id], relatives, depth=generations)
-            except ExecutionNotFound:
-                if not await gathering.look_up(run_id):
-                    raise
-            session_id = gathering.session_of(run_id)
-            await gathering.take_session(session_id)
-            await gathering.follow()
-            if gathering.is_cut:
+            depth = generations if self._recorded is None else 0
+            session_id = await self._session_of(gathering, run_id, relatives, depth=depth)
+            if len(gathering.records) > FEW_RUNS:
                 await gathering.catch_up()
+            elif self._recorded is not None:
+                await gathering.read([run_id], relatives, depth=generations)
+            await gathering.follow()
             known = await self._known(gathering, session_id)
         known.lineage.runs.setdefault(run_id, Run(run_id=run_id, session_id=session_id))
         return known
@@ -95,10 +92,9 @@ class LineageReader:
         with self._admission.turn() as turn:
             gathering = self._begin(turn, at)
             await gathering.take_session(asked)
+            session_id = asked
             if not gathering.records:
-                session_id = await self._session_of(gathering, asked, relatives)
-            else:
-                session_id = asked
+                session_id = await self._session_of(gathering, asked, relatives, depth=_GENERATIONS)
             if len(gathering.records) > FEW_RUNS:
                 await gathering.catch_up()
             elif gathering.records:
@@ -107,10 +103,12 @@ class LineageReader:
             await gathering.follow(rounds=1)
             return await self._known(gathering, session_id, is_session=True)
 
-    async def _session_of(self, gathering: LineageGathering, run_id: TaskId, relatives: Relatives) -> TaskId:
+    async def _session_of(
+        self, gathering: LineageGathering, run_id: TaskId, relatives: Relatives, *, depth: int
+    ) -> TaskId:
         """The session of a run, with its records: the run's own stream says it, else its record."""
         try:
-            await gathering.read([run_id], relatives, depth=_GENERATIONS)
+            await gathering.read_from(run_id, relatives, depth=depth)
         except ExecutionNotFound:
             if not await gathering.look_up(run_id):
                 raise

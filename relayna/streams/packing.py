@@ -7,7 +7,6 @@ Owns the layout of a number (seven bits a byte, the lowest first; a sign folded 
 from __future__ import annotations
 
 import re
-import uuid
 from typing import Final
 
 __all__ = ["PackedReader", "PackedWriter", "packed_id", "unpacked_id"]
@@ -42,7 +41,8 @@ def unpacked_id(kind: int, data: bytes) -> str:
         return data.decode(errors="surrogatepass")
     if len(data) != _ID_BYTES or kind not in (_PLAIN, _UUID):
         raise ValueError(f"an id of kind {kind} in {len(data)} bytes")
-    return data.hex() if kind == _PLAIN else str(uuid.UUID(bytes=data))
+    text = data.hex()
+    return text if kind == _PLAIN else f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 class PackedWriter:
@@ -84,18 +84,22 @@ class PackedReader:
 
     def __init__(self, data: bytes, at: int = 0) -> None:
         self._data = data
+        self._end = len(data)
         self.at = at
 
     def byte(self) -> int:
         """One byte."""
-        if self.at >= len(self._data):
+        at = self.at
+        if at >= self._end:
             raise ValueError("it ends too early")
-        self.at += 1
-        return self._data[self.at - 1]
+        self.at = at + 1
+        return self._data[at]
 
     def number(self) -> int:
         """A number that is not negative."""
         byte = self.byte()
+        if byte <= 0x7F:  # most are
+            return byte
         value, shift = byte & 0x7F, 7
         while byte > 0x7F:
             if shift > _MOST_BITS:
@@ -113,7 +117,7 @@ class PackedReader:
     def take(self, size: int) -> bytes:
         """So many bytes."""
         end = self.at + size
-        if end > len(self._data):
+        if end > self._end:
             raise ValueError("it ends too early")
         found = self._data[self.at : end]
         self.at = end
@@ -133,4 +137,4 @@ class PackedReader:
 
     def rest(self) -> bytes:
         """All that is left."""
-        return self.take(len(self._data) - self.at)
+        return self.take(self._end - self.at)

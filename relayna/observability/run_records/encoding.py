@@ -8,6 +8,7 @@ hold, and a source that is the run or its session not at all.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -92,10 +93,8 @@ def decode_run(stored: StoredRun) -> KeptRun | None:
 
 
 def _decode(stored: StoredRun) -> KeptRun:
-    reader = PackedReader(stored.data)
-    if reader.number() != _VERSION:
-        raise ValueError("another version wrote it")
-    agent, workflow = _read_name(reader), _read_name(reader)
+    agent, workflow, at = _read_heading(stored.data[: stored.heading] or stored.data)
+    reader = PackedReader(stored.data, at)
     run = _read_run(reader, stored, agent, workflow)
     edges: list[RunEdge] = []
     words: list[ParentsWord] = []
@@ -264,6 +263,16 @@ def _read_word(reader: PackedReader) -> ParentsWord:
         label=reader.text() if told & _LABEL else None,
         group_key=reader.text() if told & _GROUP else None,
     )
+
+
+@lru_cache(maxsize=1_024)
+def _read_heading(data: bytes) -> tuple[str | None, str | None, int]:
+    """Agent, workflow, and where they end. Few of these are different."""
+    reader = PackedReader(data)
+    if reader.number() != _VERSION:
+        raise ValueError("another version wrote it")
+    agent, workflow = _read_name(reader), _read_name(reader)
+    return agent, workflow, reader.at
 
 
 def _write_name(writer: PackedWriter, name: str | None) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Final
 
+import anyio.lowlevel
+
 from relayna.errors import StoreError, StoreRefused
 from relayna.ids import Tenant
 from relayna.instants import Instant
@@ -158,8 +160,8 @@ class RedisRunRecords:
             for run in runs
             if (week := week_of(run.began)) in weeks
         }
-        found = await self._placed(tenant, sorted(places), directories)
-        return {_kept_as(run): (run, place) for run, place in found}
+        found = await self._read(tenant, sorted(places), directories)
+        return {_kept_as(run): (run, placement_of(run, pieces)) for run, pieces in found}
 
     async def _revision(self, shard: int) -> bytes:
         models = self._keys.models(shard)
@@ -178,23 +180,24 @@ class RedisRunRecords:
     async def _parts(
         self, tenant: Tenant, places: Sequence[tuple[int, int, int]], directories: Mapping[int, Directory]
     ) -> list[StoredRun]:
-        return [run for run, _ in await self._placed(tenant, places, directories)]
+        return [run for run, _ in await self._read(tenant, places, directories)]
 
-    async def _placed(
+    async def _read(
         self, tenant: Tenant, places: Sequence[tuple[int, int, int]], directories: Mapping[int, Directory]
-    ) -> list[tuple[StoredRun, Placement]]:
-        """Every record in these parts (shard, week, part)."""
+    ) -> list[tuple[StoredRun, int]]:
+        """Every record in these parts (shard, week, part), and in how many pieces it lies."""
         names = [self._keys.runs_of(shard, tenant, week, part) for shard, week, part in places]
         hashes = await read_hashes(self._log.reader, names)
-        return [
-            found
-            for (shard, week, _), fields in zip(places, hashes, strict=True)
-            for found in self._records(tenant, week, fields, directories[shard].headings)
-        ]
+        found: list[tuple[StoredRun, int]] = []
+        for (shard, week, _), fields in zip(places, hashes, strict=True):
+            if fields:
+                found += self._records(tenant, week, fields, directories[shard].headings)
+                await anyio.lowlevel.checkpoint()
+        return found
 
     def _records(
         self, tenant: Tenant, week: int, fields: Mapping[bytes, bytes], headings: Mapping[bytes, bytes]
-    ) -> Iterator[tuple[StoredRun, Placement]]:
+    ) -> Iterator[tuple[StoredRun, int]]:
         for name in fields:
             try:
                 found = read_run(tenant, week, name, fields, headings)
@@ -202,8 +205,7 @@ class RedisRunRecords:
                 self._counters.increment("relayna_run_records_unreadable_total")
                 continue
             if found is not None:
-                run, pieces = found
-                yield run, placement_of(run, pieces)
+                yield found
 
     async def _ask(self, requests: Sequence[Request]) -> list[Reply]:
         replies = await self._log.reader.exchange(requests) if requests else []

@@ -1,0 +1,132 @@
+"""Sessions to measure with: runs that ask for runs, each handled once, as workers record them.
+
+Owns their events and shapes. All ids are minted ones, the same in every run.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+
+from relayna.events import (
+    Body,
+    ChildRegistered,
+    Envelope,
+    Event,
+    RecordedEvent,
+    TaskLifecycleStatusPublished,
+    TaskMessageAcked,
+    TaskMessageReceived,
+    TaskPublished,
+    encode_event,
+    encode_frame,
+)
+from relayna.ids import AttemptId, EventId, MessageId, SessionId, TaskId, copied_event_id
+from relayna.instants import Instant
+from relayna.streams import Append, TaskAddress
+
+__all__ = ["MadeRun", "append_of", "chain", "events_of", "tree"]
+
+_START: Final = 1_767_225_600_000_000
+_STEP: Final = 2_000
+_AGENTS: Final = ("invoice-writer", "page-renderer", "mail-sender", "stock-keeper")
+
+
+class MadeRun(Struct, kw_only=True):
+    """One run of a session, before it is told by events."""
+
+    number: int
+    task_id: TaskId
+    attempt_id: AttemptId
+    session_id: SessionId
+    born: Instant
+    parent: MadeRun | None
+    place: int
+    """Among its parent's children, from 1."""
+    children: list[MadeRun]
+
+
+def chain(count: int, *, seed: int = 17) -> list[MadeRun]:
+    """Each run asks for the next."""
+    return _made(range(-1, count - 1), seed=seed)
+
+
+def tree(count: int, *, abreast: int = 10, seed: int = 17) -> list[MadeRun]:
+    """Each run asks for so many, until there are enough."""
+    return _made([(number - 1) // abreast for number in range(count)], seed=seed)
+
+
+def events_of(run: MadeRun) -> Iterator[RecordedEvent]:
+    """What its stream holds: born, handled, asked for others, done."""
+    attempt, published = run.attempt_id, TaskPublished(task_type="monthly-invoices")
+    if run.parent is None:
+        cause = EventId(f"{run.task_id}.published")
+        yield _told(run, cause, published, 0)
+    else:
+        cause = _asked(run.parent, run)
+        copied = copied_event_id(cause, run.task_id)
+        yield _told(
+            run, copied, published, 0, attempt_id=run.parent.attempt_id, parent_task_id=run.parent.task_id
+        )
+    agent = _AGENTS[run.number % len(_AGENTS)]
+    received = TaskMessageReceived(consumer_name=agent, queue_name="tasks", message_id=MessageId(run.task_id))
+    yield _told(run, EventId(f"{attempt}.0"), received, 500, attempt_id=attempt, seq=0, cause=cause)
+    for child in run.children:
+        yield _told(
+            run, _asked(run, child), ChildRegistered(child_task_id=child.task_id), child.born - run.born,
+            attempt_id=attempt, seq=child.place,
+        )  # fmt: skip
+    seq = len(run.children) + 1
+    later = 900 + (run.children[-1].born - run.born if run.children else 0)
+    done = TaskLifecycleStatusPublished(status="completed")
+    yield _told(run, EventId(f"{attempt}.{seq}"), done, later, attempt_id=attempt, seq=seq)
+    yield _told(
+        run, EventId(f"{attempt}.{seq + 1}"), TaskMessageAcked(), later + 50, attempt_id=attempt, seq=seq + 1
+    )
+
+
+def append_of(run: MadeRun) -> Append:
+    """All of its stream in one frame."""
+    encoded = [encode_event(Event(envelope=event.envelope, body=event.body)) for event in events_of(run)]
+    frame = encode_frame(run.task_id, "shared_tasks_shared_status", run.born // 1_000, encoded)
+    return Append(TaskAddress(run.task_id), frame)
+
+
+def _made(parents: Sequence[int], *, seed: int) -> list[MadeRun]:
+    mint = random.Random(seed)
+    runs: list[MadeRun] = []
+    for number, above in enumerate(parents):
+        parent = runs[above] if above >= 0 and number else None
+        task_id = TaskId(mint.randbytes(16).hex())
+        runs.append(
+            MadeRun(
+                number=number,
+                task_id=task_id,
+                attempt_id=AttemptId(mint.randbytes(8).hex()),
+                session_id=SessionId(runs[0].task_id if runs else task_id),
+                born=Instant(_START + number * _STEP),
+                parent=parent,
+                place=0 if parent is None else len(parent.children) + 1,
+                children=[],
+            )
+        )
+        if parent is not None:
+            parent.children.append(runs[-1])
+    return runs
+
+
+def _asked(parent: MadeRun, child: MadeRun) -> EventId:
+    return EventId(f"{parent.attempt_id}.{child.place}")
+
+
+def _told(
+    run: MadeRun, event_id: EventId, body: Body, later: int, **envelope: Any
+) -> RecordedEvent:  # Any: fields
+    at = Instant(run.born + later)
+    known = Envelope(
+        event_id=event_id, timestamp=at, task_id=run.task_id, session_id=run.session_id, **envelope
+    )
+    return RecordedEvent(envelope=known, body=body)
