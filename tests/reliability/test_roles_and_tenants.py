@@ -46,6 +46,9 @@ ROLES: Final[dict[str, tuple[str, ...] | None]] = {
 """By role, the scopes of its token; None where there is none that is known."""
 
 STREAM: Final = "text/event-stream"
+TASK_PARAMETERS: Final = ("task_id", "run_id", "session_id", "a", "b")
+"""By which a task is asked about."""
+SWITCHES: Final = ("RELAYNA_LINEAGE_EMIT", "RELAYNA_LINEAGE_READ", "RELAYNA_LINEAGE_LIVE")
 
 
 class Answer(Struct, frozen=True):
@@ -72,9 +75,15 @@ def task_of(tenant: str, number: int) -> str:
 
 @sized(tasks=20)
 async def test_nobody_sees_more_than_their_token_shows(
-    tasks: int, any_store: StoreUnderTest, tmp_path: Path, reliability: ReliabilityReport
+    tasks: int,
+    any_store: StoreUnderTest,
+    tmp_path: Path,
+    reliability: ReliabilityReport,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """T34: roles x tenants x routes x own and foreign ids."""
+    for switch in SWITCHES:
+        monkeypatch.setenv(switch, "1")
     log = RedisLog(any_store.url, prefix=any_store.prefix, shard_count=4)
     async with log:
         for tenant in TENANTS:
@@ -166,12 +175,12 @@ def value_of(parameter: Parameter, name: str) -> str:
     """What is given for a parameter: the task's id, one of its choices, and for other ids that of its dead letter."""
     if "enum" in parameter.schema:
         return str(parameter.schema["enum"][0])
-    return name if parameter.name in ("task_id", "session_id") else f"{name}-letter"
+    return name if parameter.name in TASK_PARAMETERS else f"{name}-letter"
 
 
 def names_task(endpoint: Endpoint) -> bool:
     """Whether it is asked about one task."""
-    return any(parameter.name == "task_id" for parameter in endpoint.parameters)
+    return any(one.name in TASK_PARAMETERS and one.required for one in endpoint.parameters)
 
 
 @asynccontextmanager
