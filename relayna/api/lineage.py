@@ -16,7 +16,7 @@ from relayna.api.aliases import HttpNames
 from relayna.api.endpoint import Answer, ApiRequest, Endpoint, Parameter
 from relayna.api.executions import asked_task_id
 from relayna.api.large_response import make_large_response
-from relayna.api.problems import RequestRefused
+from relayna.api.lineage_switch import refuse_while_lineage_is_off
 from relayna.api.query import QueryParameters
 from relayna.api.responses import JSON
 from relayna.api.tenants import OfCaller
@@ -26,9 +26,8 @@ from relayna.observability.lineage_told import Births, Downstream, RunsCompared,
 from relayna.observability.lineage_view import SIBLINGS, LineageView, checked_view
 from relayna.projections.lineage.run_edges import EDGE_KINDS
 from relayna.projections.lineage.walks import DEFAULT_HOPS, MAX_HOPS
-from relayna.settings import lineage_reads
 
-__all__ = ["check_lineage_is_on", "lineage_endpoints"]
+__all__ = ["lineage_endpoints"]
 
 _RUN: Final = "run_id"
 _SESSION: Final = "session_id"
@@ -84,7 +83,7 @@ def lineage_endpoints(lineage: OfCaller[LineageService], names: HttpNames) -> tu
 
     def answering(ask: _Question) -> Answer:
         async def answer(request: ApiRequest) -> Response:
-            check_lineage_is_on()
+            refuse_while_lineage_is_off()
             told = await ask(lineage(request.caller), request)
             return make_large_response(names.encode(told), media_type=JSON, headers=_NO_CACHE)
 
@@ -226,10 +225,3 @@ def _required(query: QueryParameters, name: str) -> str:
     if run_id is None:
         raise InvalidQuery(name, "is missing; ask as in /lineage/runs/diff?a=order-7&b=order-8")
     return run_id
-
-
-def check_lineage_is_on() -> None:
-    """Raises `RequestRefused` while `RELAYNA_LINEAGE_READ` is off."""
-    if not lineage_reads():
-        hint = "Whoever runs the service can set RELAYNA_LINEAGE_READ."
-        raise RequestRefused(404, "lineage_is_off", "This service answers no questions about lineage.", hint)

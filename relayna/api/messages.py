@@ -16,7 +16,7 @@ from relayna.api.aliases import HttpNames
 from relayna.api.endpoint import Answer, ApiRequest, Endpoint, Parameter
 from relayna.api.executions import asked_task_id
 from relayna.api.large_response import make_large_response
-from relayna.api.lineage import check_lineage_is_on
+from relayna.api.lineage_switch import refuse_while_lineage_is_off
 from relayna.api.lists import asked_time, one_of
 from relayna.api.paging import CURSOR, limit_parameter, next_link
 from relayna.api.problems import RequestRefused
@@ -95,7 +95,7 @@ def message_endpoints(messages: OfCaller[MessageLineageService], names: HttpName
 
     def answering(ask: _Question) -> Answer:
         async def answer(request: ApiRequest) -> Response:
-            check_lineage_is_on()
+            refuse_while_lineage_is_off()
             try:
                 told = await ask(messages(request.caller), request)
             except MessageNotFound as error:

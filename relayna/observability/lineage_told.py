@@ -110,12 +110,12 @@ class Downstream(Struct, frozen=True, kw_only=True):
     tokens_total: int
     truncated: bool
     missing: list[str] = field(default_factory=list)
-    as_of: str | None = None
-    lag_ms: int | None = None
     groups: list[GroupTold] = field(default_factory=list)
     """In the place of runs and edges that are not listed, when siblings were asked for as groups."""
     overlays: list[RunOverlay] | None = None
     """Of the nodes, in their order; null when nobody asked."""
+    as_of: str | None = None
+    lag_ms: int | None = None
 
 
 class Session(Struct, frozen=True, kw_only=True):
@@ -126,12 +126,12 @@ class Session(Struct, frozen=True, kw_only=True):
     runs: list[RunTold]
     edges: list[RunEdgeTold]
     missing: list[str] = field(default_factory=list)
-    as_of: str | None = None
-    lag_ms: int | None = None
     groups: list[GroupTold] = field(default_factory=list)
     """In the place of runs and edges that are not listed, when siblings were asked for as groups."""
     overlays: list[RunOverlay] | None = None
     """Of the runs, in their order; null when nobody asked."""
+    as_of: str | None = None
+    lag_ms: int | None = None
 
 
 class RunsCompared(RunDiff, frozen=True, kw_only=True):

@@ -29,6 +29,7 @@ from relayna.mint import Mint, RandomMint
 from relayna.observability.dead_letter_replayer import Via
 from relayna.observability.message_reading import MessageReader
 from relayna.projections.messages.replay_from_stage import StageInput, StageReplayPlan, plan_stage_replay
+from relayna.signals import IgnoredCounters
 from relayna.storage import PayloadNotFound, PayloadStorage
 from relayna.streams.sink import KEPT, ObservationSink
 from relayna.topologies import ContractAliasConfig

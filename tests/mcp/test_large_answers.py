@@ -83,6 +83,23 @@ async def test_a_graph_that_is_cut_is_a_graph() -> None:
     assert body["annotations"]["truncated"]
 
 
+async def test_a_session_that_is_cut_keeps_its_numbers_and_fits_when_siblings_are_grouped() -> None:
+    log = MemoryLog()
+    attempt = history("S").published().attempt()
+    for number in range(400):
+        attempt.spawns(f"child-{number:03}").attempt().acked()
+    await keep(log, attempt.events)
+    async with log:
+        runtime = RelaynaRuntime(log=log)
+        every = await call(runtime, BY_NAME["session_dag"], session_id="S", siblings="all")
+        grouped = await call(runtime, BY_NAME["session_dag"], session_id="S")
+    assert "siblings=grouped" in str(every["cut"])
+    assert every["stats"] == grouped["stats"]
+    assert "cut" not in grouped
+    [group] = grouped["groups"]
+    assert len(group["run_ids"]) == 400
+
+
 async def test_what_fits_says_nothing_of_cuts() -> None:
     log = MemoryLog()
     await fill(log)

@@ -40,6 +40,7 @@ class SessionView(FollowedView):
         self._log = log
         self._was_answered = False
         self._took = 0.0
+        self._is_recorded = False
         self._watched: list[TaskAddress] = []
 
     @property
@@ -53,8 +54,9 @@ class SessionView(FollowedView):
         return len(self.edges)
 
     def _patience(self) -> float:
-        # A large session is not read again and again for nothing.
-        return min(max(self._pace.look_seconds, 20 * self._took), self._pace.linger_seconds)
+        # Records may lag behind the news that the streams had; a large session is not read again and again for nothing.
+        look = self._pace.look_seconds / 5 if self._is_recorded else self._pace.look_seconds
+        return min(max(look, 20 * self._took), self._pace.linger_seconds)
 
     async def _is_current(self) -> bool:
         return False
@@ -71,6 +73,7 @@ class SessionView(FollowedView):
         self._watched = [TaskAddress(run_id, self._service.tenant) for run_id in _watched(session)]
         self._positions = {address: known.get(address, START) for address in self._watched}
         self._was_answered, self._took = True, anyio.current_time() - began
+        self._is_recorded = session.as_of is not None
 
 
 def _watched(session: Session) -> list[TaskId]:

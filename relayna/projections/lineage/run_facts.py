@@ -50,10 +50,17 @@ def run_of(
 def _agent(attempts: Iterable[Attempt]) -> str | None:
     for attempt in attempts:
         queue = attempt.received.queue_name if attempt.received else None
-        name = attempt.received.consumer_name if attempt.received else None
-        if name or attempt.stage or queue:
-            return name or attempt.stage or queue
+        agent = _given_name(attempt) or attempt.stage or queue
+        if agent:
+            return agent
     return None
+
+
+def _given_name(attempt: Attempt) -> str | None:
+    """The consumer's name, unless it was named after its process: no two processes are two agents for that."""
+    name = attempt.received.consumer_name if attempt.received else None
+    producer = attempt.opened.event.envelope.producer if attempt.opened else None
+    return None if name is None or (producer and name.endswith(f"-{producer}")) else name
 
 
 def _workflow(history: TaskRun, facts: Iterable[StreamFact]) -> str | None:

@@ -16,7 +16,7 @@ from relayna.projections.lineage.session_graph import SessionStats
 def edge(number: int) -> RunEdgeTold:
     return RunEdgeTold(
         edge_id=f"e{number}", kind="spawn", source_run="R", target_run=f"r{number}", at=f"2026-01-01T00:{number:02}:00Z",
-        session_id="S", is_birth=True, variant=None, label=None, cost_attributed=0, tokens_attributed=0,
+        session_id="S", is_birth=True, variant=None, group_key=None, label=None, cost_attributed=0, tokens_attributed=0,
         metadata=None,
     )  # fmt: skip
 
