@@ -182,11 +182,15 @@ def make_services(parts: ProcessParts, tenant: Tenant) -> TenantServices:
     )
 
 
+def _known_runs(parts: ProcessParts, tenant: Tenant) -> KnownRuns | None:
+    if parts.lists is None or parts.lists.run_records is None:
+        return None
+    return KnownRuns(parts.lists.run_records, tenant=tenant, counters=parts.lists.counters)
+
+
 def _make_lineage(parts: ProcessParts, tenant: Tenant) -> LineageService:
-    recorded = None
-    if parts.lists is not None and parts.lists.run_records is not None:
-        known = KnownRuns(parts.lists.run_records, tenant=tenant, counters=parts.lists.counters)
-        recorded = Recorded(known, parts.lists.progress)
+    known, lists = _known_runs(parts, tenant), parts.lists
+    recorded = None if known is None or lists is None else Recorded(known, lists.progress)
     return LineageService(
         log=parts.log,
         topology=parts.topology,
@@ -209,6 +213,7 @@ def _make_traces(parts: ProcessParts, tenant: Tenant) -> TraceService:
     return TraceService(
         log=parts.log,
         tenant=tenant,
+        runs=_known_runs(parts, tenant),
         retention_seconds=parts.retention_seconds,
         clock=parts.clock,
         admission=parts.admission,
@@ -221,6 +226,7 @@ def _make_messages(
     return MessageLineageService(
         log=parts.log,
         tenant=tenant,
+        runs=_known_runs(parts, tenant),
         lists=lists,
         retention_seconds=parts.retention_seconds,
         clock=parts.clock,

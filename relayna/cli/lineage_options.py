@@ -11,16 +11,15 @@ import click
 from msgspec import Struct
 
 from relayna.cli.lineage_output import LINEAGE_FORMATS
+from relayna.cli.lineage_records import known_runs
 from relayna.cli.read_models import log_and_models
 from relayna.observability.lineage_gathering import Recorded
 from relayna.observability.lineage_service import LineageService
 from relayna.observability.lineage_view import LineageView
 from relayna.observability.read_models import ReadModelProgress
-from relayna.observability.run_records.known_runs import KnownRuns
 from relayna.projections.lineage.walks import DEFAULT_HOPS
 from relayna.settings import Settings
 from relayna.streams import checked_tenant
-from relayna.streams.redis.run_records import RedisRunRecords
 
 __all__ = ["WalkAsked", "answer_of", "format_option", "kinds_option", "view_options", "walk_options"]
 
@@ -42,8 +41,7 @@ def answer_of(settings: Settings, ask: Callable[[LineageService], Awaitable[Answ
     async def answer() -> AnswerT:
         log, models = log_and_models(settings)
         tenant, kept = checked_tenant(settings.tenant), settings.retention_seconds
-        records = KnownRuns(RedisRunRecords(log), tenant=tenant)
-        recorded = Recorded(records, ReadModelProgress(log=log, read_models=models))
+        recorded = Recorded(known_runs(log, settings), ReadModelProgress(log=log, read_models=models))
         async with log:
             return await ask(
                 LineageService(log=log, tenant=tenant, retention_seconds=kept, recorded=recorded)

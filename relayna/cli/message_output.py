@@ -12,6 +12,7 @@ from typing import Final
 
 import click
 
+from relayna.cli.lineage_records import known_runs
 from relayna.cli.read_models import log_and_models
 from relayna.cli.short_ids import ShortIds
 from relayna.cli.tables import printed, time_cell, write_table
@@ -51,7 +52,11 @@ async def asking_messages(settings: Settings) -> AsyncIterator[MessageLineageSer
         progress = ReadModelProgress(log=log, read_models=models)
         lists = ExecutionLists(read_models=models, progress=progress, tenant=tenant)
         yield MessageLineageService(
-            log=log, tenant=tenant, lists=lists, retention_seconds=settings.retention_seconds
+            log=log,
+            tenant=tenant,
+            lists=lists,
+            retention_seconds=settings.retention_seconds,
+            runs=known_runs(log, settings),
         )
 
 

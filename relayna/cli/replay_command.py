@@ -13,17 +13,22 @@ import anyio
 import click
 
 from relayna.cli.amqp import connecting_quietly, url_given_as
-from relayna.cli.options import required_amqp_url, required_storage_url, store_options
-from relayna.cli.read_models import log_and_models
+from relayna.cli.lineage_records import known_runs
+from relayna.cli.options import (
+    required_amqp_url,
+    required_redis_url,
+    required_storage_url,
+    store_options,
+)
 from relayna.cli.tables import printed, write_json
 from relayna.consumer.rabbitmq import RabbitMQBroker
 from relayna.events import redaction_of
 from relayna.observability.message_reading import MessageReader
-from relayna.observability.read_models import ExecutionLists, ReadModelProgress
 from relayna.observability.session_replay import SessionReplay, SessionReplayed
 from relayna.settings import EffectiveSettings
 from relayna.storage import storage_at
 from relayna.streams import Recorder, checked_tenant
+from relayna.streams.redis import RedisLog
 
 __all__ = ["command"]
 
@@ -79,11 +84,9 @@ async def _replayed(
     settings = effective.settings
     tenant = checked_tenant(settings.tenant)
     storage = storage_at(required_storage_url(settings), tenant=tenant)
-    log, models = log_and_models(settings)
-    lists = ExecutionLists(
-        read_models=models, progress=ReadModelProgress(log=log, read_models=models), tenant=tenant
-    )
-    reader = MessageReader(log=log, tenant=tenant, lists=lists, retention_seconds=settings.retention_seconds)
+    log = RedisLog(required_redis_url(settings), prefix=settings.prefix, shard_count=settings.shard_count)
+    runs = known_runs(log, settings)
+    reader = MessageReader(log=log, tenant=tenant, retention_seconds=settings.retention_seconds, runs=runs)
     async with log:
         if dry_run:
             return await SessionReplay(reader=reader, storage=storage).plan(session_id, stage)

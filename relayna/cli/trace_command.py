@@ -14,6 +14,7 @@ import anyio
 import click
 
 from relayna.cli.lineage_output import say_missing
+from relayna.cli.lineage_records import known_runs
 from relayna.cli.options import required_redis_url, store_options
 from relayna.cli.output import console
 from relayna.cli.tables import write_json
@@ -115,7 +116,10 @@ async def _session_of(settings: Settings, session_id: str) -> SessionTrace:
     log = RedisLog(required_redis_url(settings), prefix=settings.prefix, shard_count=settings.shard_count)
     async with log:
         service = TraceService(
-            log=log, tenant=checked_tenant(settings.tenant), retention_seconds=settings.retention_seconds
+            log=log,
+            tenant=checked_tenant(settings.tenant),
+            retention_seconds=settings.retention_seconds,
+            runs=known_runs(log, settings),
         )
         return await service.session(session_id)
 

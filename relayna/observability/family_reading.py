@@ -13,6 +13,7 @@ import anyio.lowlevel
 from msgspec import Struct, field
 
 from relayna.errors import ExecutionNotFound, InvalidQuery, StoreRefused
+from relayna.events import RecordedEvent
 from relayna.events.history import StreamFact, StreamFactName
 from relayna.ids import StreamId, TaskId, Tenant, stream_position
 from relayna.instants import Instant
@@ -106,6 +107,18 @@ class FamilyReader:
     async def read_all(self, tasks: Collection[TaskId], *, depth: int) -> FamilyHistory:
         """Several tasks, of which none needs to be there, and their relatives. Raises as `read`."""
         return await self._read(list(dict.fromkeys(tasks)), depth=depth, has_root=False)
+
+    async def read_named(self, name: TaskId, tasks: Collection[TaskId], *, depth: int) -> FamilyHistory:
+        """A task, or what else has that name and is made of these tasks, and their relatives.
+
+        Raises as `read`; `ExecutionNotFound` when nothing is recorded of any of them.
+        """
+        if not tasks:
+            return await self.read(name, depth=depth)
+        history = await self.read_all([name, *tasks], depth=depth)
+        if not any(isinstance(item, RecordedEvent) for item in history.items):
+            raise ExecutionNotFound(name)
+        return history
 
     async def _read(self, generation: list[TaskId], *, depth: int, has_root: bool) -> FamilyHistory:
         seen = set(generation)

@@ -24,6 +24,7 @@ from relayna.observability.graph_question import checked_question
 from relayna.observability.left_out import bounds_for
 from relayna.observability.read_models import ExecutionLists, ExecutionsWanted
 from relayna.observability.read_models.questions import MOST_LISTED
+from relayna.observability.run_records.known_runs import KnownRuns
 from relayna.observability.stream_reading import StreamReading
 from relayna.projections.execution import GraphQuery
 from relayna.projections.kinship import parent_told_by
@@ -55,8 +56,8 @@ class KnownMessages(Struct, frozen=True, kw_only=True):
 class MessageReader:
     """Reads one tenant's messages from a log, which must be open.
 
-    `lists` find tasks where no session is named and where no task has a session's id; without them, such questions
-    are `InvalidQuery`.
+    `lists` find tasks where no session is named; without them, such questions are `InvalidQuery`. `runs` know which
+    are of a session, however it is named.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class MessageReader:
         retention_seconds: int = DEFAULT_RETENTION_SECONDS,
         clock: Clock | None = None,
         admission: Admission | None = None,
+        runs: KnownRuns | None = None,
     ) -> None:
         self._log = log
         self._tenant = tenant
@@ -75,38 +77,26 @@ class MessageReader:
         self._retention_micros = retention_seconds * 1_000_000
         self._clock = clock or SystemClock()
         self._admission = admission or Admission()
+        self._runs = runs
 
     async def of_session(self, session_id: str) -> KnownMessages:
-        """All messages of a session. Raises `ExecutionNotFound`, `InvalidQuery`, `Busy` and `StoreError`.
-
-        A session has the id of its first run; one that was given a name of its own is looked for among recent tasks.
-        """
-        missing: set[str] = set()
-        try:
-            known = await self._read([checked_question(session_id).task_id], _relatives)
-        except ExecutionNotFound:
-            if self._lists is None:
-                raise
-            roots: list[TaskId] = []
-            async for tasks, is_last in self._recent():
-                roots += [task_id for task_id, told in tasks if told == session_id]
-                missing |= set() if is_last else {"older_tasks"}
-            if not roots:
-                raise
-            known = await self._read(roots, _relatives)
+        """All messages of a session. Raises `ExecutionNotFound`, `InvalidQuery`, `Busy` and `StoreError`."""
+        task_id = checked_question(session_id).task_id
+        recorded = [] if self._runs is None else await self._runs.ids_of_session(session_id)
+        known = await self._read(task_id, _relatives, beside=recorded)
         rows = [row for row in known.rows if row.session_id == session_id]
-        return KnownMessages(rows=rows, missing=sorted({*known.missing, *missing}))
+        return KnownMessages(rows=rows, missing=known.missing)
 
     async def of_task(self, task_id: str) -> KnownMessages:
         """All messages of a task and its relatives. Raises as `of_session` does."""
-        return await self._read([checked_question(task_id).task_id], _relatives)
+        return await self._read(checked_question(task_id).task_id, _relatives)
 
     async def of_recent_tasks(self) -> KnownMessages:
         """The messages of the tasks that started last. Raises as `of_session` does."""
         task_ids: list[TaskId] = []
         missing: set[str] = set()
         async for tasks, is_last in self._recent():
-            task_ids += [task_id for task_id, _ in tasks]
+            task_ids += tasks
             missing = set() if is_last else {"older_tasks"}
         known = await self._read_only(task_ids)
         return KnownMessages(rows=known.rows, missing=sorted({*known.missing, *missing}))
@@ -114,21 +104,21 @@ class MessageReader:
     async def task_of(self, message_id: str, *, beginning: bool = False) -> TaskId | None:
         """The recent task of a message, if it is one's: newest first, a page at a time. Raises as `of_session` does."""
         async for tasks, _ in self._recent():
-            known = await self._read_only([task_id for task_id, _ in tasks])
+            known = await self._read_only(tasks)
             for row in known.rows:
                 if row.id == message_id or (beginning and row.id.startswith(message_id)):
                     return TaskId(row.task_id)
         return None
 
-    async def _recent(self) -> AsyncIterator[tuple[list[tuple[TaskId, str | None]], bool]]:
-        """Pages of tasks with their sessions, newest first, and whether that is the last page there is."""
+    async def _recent(self) -> AsyncIterator[tuple[list[TaskId], bool]]:
+        """Pages of tasks, newest first, and whether that is the last page there is."""
         if self._lists is None:
             raise InvalidQuery("session", "name one: beside this log there are no lists to find tasks by")
         wanted, cursor = 0, None
         while wanted < RECENT_TASKS:
             page = await self._lists.executions(ExecutionsWanted(limit=MOST_LISTED, cursor=cursor))
             wanted, cursor = wanted + MOST_LISTED, page.next
-            yield [(one.task_id, one.session_id) for one in page.executions], cursor is None
+            yield [one.task_id for one in page.executions], cursor is None
             if cursor is None:
                 return
 
@@ -137,21 +127,20 @@ class MessageReader:
         for first, task_id in enumerate(task_ids):
             try:
                 return await self._read(
-                    [task_id], partial(_these, frozenset(task_ids[first + 1 :])), generations=1
+                    task_id, partial(_these, frozenset(task_ids[first + 1 :])), generations=1
                 )
             except ExecutionNotFound:
                 continue
         return KnownMessages(rows=[], missing=[])
 
     async def _read(
-        self, roots: Sequence[TaskId], relatives: Relatives, *, generations: int = _GENERATIONS
+        self,
+        root: TaskId,
+        relatives: Relatives,
+        *,
+        beside: Collection[TaskId] = (),
+        generations: int = _GENERATIONS,
     ) -> KnownMessages:
-        """Parents before children: what a parent's end was preceded by is read before the child's own history."""
-        beside = frozenset(roots[1:])
-
-        def all_relatives(reading: StreamReading) -> Collection[TaskId]:
-            return {*relatives(reading), *beside}
-
         with self._admission.turn() as turn:
             reader = FamilyReader(
                 self._log,
@@ -160,13 +149,13 @@ class MessageReader:
                 now=self._clock.now(),
                 retention_micros=self._retention_micros,
                 before_much=turn.take,
-                relatives=all_relatives if beside else relatives,
+                relatives=relatives,
             )
-            history = await reader.read(roots[0], depth=generations)
+            history = await reader.read_named(root, beside, depth=generations)
             if len(history.items) <= _FOLDED_HERE:
-                rows = _fold(roots[0], history)
+                rows = _fold(root, history)
             else:
-                rows = await anyio.to_thread.run_sync(_fold, roots[0], history)
+                rows = await anyio.to_thread.run_sync(_fold, root, history)
         facts = {item.name for item in history.items if isinstance(item, StreamFact)}
         return KnownMessages(rows=rows, missing=sorted(facts.intersection(_INCOMPLETE)))
 

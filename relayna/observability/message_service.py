@@ -36,6 +36,7 @@ from relayna.observability.message_told import (
 )
 from relayna.observability.read_models import ExecutionLists
 from relayna.observability.read_models.cursors import decode_cursor, encode_cursor
+from relayna.observability.run_records.known_runs import KnownRuns
 from relayna.projections.messages.message_chain import (
     MessageChain,
     batch_of,
@@ -84,6 +85,7 @@ class MessageLineageService:
         retention_seconds: int = DEFAULT_RETENTION_SECONDS,
         clock: Clock | None = None,
         admission: Admission | None = None,
+        runs: KnownRuns | None = None,
     ) -> None:
         self._reader = MessageReader(
             log=log,
@@ -92,6 +94,7 @@ class MessageLineageService:
             retention_seconds=retention_seconds,
             clock=clock,
             admission=admission,
+            runs=runs,
         )
 
     async def messages(self, wanted: MessagesWanted) -> MessagesListed:

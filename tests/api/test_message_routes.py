@@ -43,7 +43,7 @@ async def client() -> AsyncIterator[httpx2.AsyncClient]:
     await store_events(world.log, X)
     await world.indexer().catch_up()
     names = HttpNames(None)
-    service = MessageLineageService(log=world.log, lists=world.lists())
+    service = MessageLineageService(log=world.log, lists=world.lists(), runs=world.runs())
     routes = routes_of(names.check(message_endpoints(same_for_all(service), names)))
     async with client_of(Starlette(routes=routes)) as client:
         yield client

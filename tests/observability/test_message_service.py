@@ -40,7 +40,7 @@ async def world() -> World:
 
 @pytest.fixture
 def service(world: World) -> MessageLineageService:
-    return MessageLineageService(log=world.log, lists=world.lists())
+    return MessageLineageService(log=world.log, lists=world.lists(), runs=world.runs())
 
 
 def names(messages: Iterable[MessageTold]) -> list[str]:

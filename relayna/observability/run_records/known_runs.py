@@ -42,6 +42,11 @@ class KnownRuns:
             await before_much()
         return await self._decoded(stored)
 
+    async def ids_of_session(self, session_id: str) -> list[TaskId]:
+        """The runs of a session that have a record."""
+        stored = await self._records.of_session(self._tenant, session_id)
+        return [one.address.task_id for one in stored]
+
     async def of_run(self, run_id: str) -> KeptRun | None:
         """What is kept of a run; None when nothing is."""
         stored = await self._records.of_run(TaskAddress(TaskId(run_id), self._tenant))

@@ -20,6 +20,7 @@ from relayna.observability.admission import Admission
 from relayna.observability.family_reading import FamilyHistory, FamilyReader
 from relayna.observability.graph_question import checked_question
 from relayna.observability.left_out import bounds_for
+from relayna.observability.run_records.known_runs import KnownRuns
 from relayna.observability.stream_reading import StreamReading
 from relayna.observability.trace.rows import checked_row_type, row_lines
 from relayna.observability.trace.upload import Uploaded, upload_rows
@@ -67,14 +68,16 @@ class TraceService:
         clock: Clock | None = None,
         admission: Admission | None = None,
         redact: Redact | None = DEFAULT_REDACTION,
+        runs: KnownRuns | None = None,
     ) -> None:
-        """`redact` hides secrets in what is uploaded."""
+        """`redact` hides secrets in what is uploaded; `runs` know which are of a session, however it is named."""
         self._log = log
         self._tenant = tenant
         self._retention_micros = retention_seconds * 1_000_000
         self._clock = clock or SystemClock()
         self._admission = admission or Admission()
         self._redact = redact
+        self._runs = runs
 
     async def analysis(self, session_id: str) -> ProfileSummary:
         """What took how long, who waited for whom, and which path decided the end."""
@@ -99,7 +102,8 @@ class TraceService:
                 before_much=turn.take,
                 relatives=relatives_of,
             )
-            history = await reader.read(task_id, depth=_GENERATIONS)
+            recorded = () if self._runs is None else await self._runs.ids_of_session(task_id)
+            history = await reader.read_named(task_id, recorded, depth=_GENERATIONS)
             if len(history.items) <= _FOLDED_HERE:
                 return _session_trace(task_id, history)
             return await anyio.to_thread.run_sync(_session_trace, task_id, history)

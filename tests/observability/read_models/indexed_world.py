@@ -16,6 +16,8 @@ from relayna.ids import TaskId, Tenant
 from relayna.instants import Instant
 from relayna.observability.read_models import ExecutionLists, Indexer, ReadModelProgress, read_models_beside
 from relayna.observability.read_models.rows import summary_in
+from relayna.observability.read_models.sources import run_records_beside
+from relayna.observability.run_records.known_runs import KnownRuns
 from relayna.projections.task_summary import TaskSummary
 from relayna.streams import Append, Appended, Log, MemoryLog, TaskAddress
 from relayna.streams.memory_read_models import MemoryReadModels
@@ -44,6 +46,10 @@ class World(Struct):
 
     def lists(self, tenant: Tenant = DEFAULT) -> ExecutionLists:
         return ExecutionLists(read_models=self.models, progress=self.progress(), tenant=tenant)
+
+    def runs(self, tenant: Tenant = DEFAULT) -> KnownRuns | None:
+        records = run_records_beside(self.log, self.models)
+        return None if records is None else KnownRuns(records, tenant=tenant)
 
     async def summary(self, task_id: str) -> TaskSummary | None:
         (row,) = await self.models.rows([TaskAddress(TaskId(task_id))])
