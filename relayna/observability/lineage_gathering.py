@@ -7,7 +7,7 @@ which order, is `lineage_reading.py`'s.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import anyio.to_thread
 from msgspec import Struct
@@ -25,9 +25,10 @@ from relayna.observability.run_records.merging import as_it_was, merged
 from relayna.projections.execution import GraphQuery
 from relayna.projections.lineage.run_edges import RunLineage
 from relayna.projections.lineage.run_lineage import RUN_LINEAGE
+from relayna.projections.lineage.walks import walk_up
 from relayna.projections.projection import Item
 
-__all__ = ["FEW_RUNS", "LineageGathering", "Recorded", "beside_the_loop"]
+__all__ = ["FEW_RUNS", "LineageGathering", "ReaderMaker", "Recorded", "beside_the_loop"]
 
 FEW_RUNS: Final = 300
 """So many runs are read from their streams; of more, records are."""
@@ -49,12 +50,19 @@ class Recorded(Struct, frozen=True):
     progress: ReadModelProgress
 
 
+class ReaderMaker(Protocol):
+    """Makes who reads streams; `is_few` bounds it to as many runs as are read from their streams at most."""
+
+    def __call__(self, relatives: Relatives, *, is_few: bool) -> FamilyReader:
+        """One reading."""
+
+
 class LineageGathering:
     """One question's. Methods raise `StoreError`, those that read streams also `ExecutionNotFound` and `Busy`."""
 
     def __init__(
         self,
-        reader_for: Callable[[Relatives], FamilyReader],
+        reader_for: ReaderMaker,
         *,
         turn: Turn,
         recorded: Recorded | None,
@@ -76,13 +84,13 @@ class LineageGathering:
         self.records: dict[str, list[KeptRun]] = {}
         """By run."""
 
-    async def read_from(self, task: TaskId, relatives: Relatives, *, depth: int) -> None:
-        """The stream of a task, which must be there, and of so many generations of relatives."""
-        await self._take_in(await self._reader_for(relatives).read(task, depth=depth))
+    async def read_from(self, task: TaskId, relatives: Relatives, *, depth: int, few: bool = False) -> None:
+        """The stream of a task, which must be there, and of so many generations of relatives, or few of them."""
+        await self._take_in(await self._reader_for(relatives, is_few=few).read(task, depth=depth))
 
     async def read(self, tasks: Collection[TaskId], relatives: Relatives, *, depth: int) -> None:
         """The streams of these tasks, as far as they are there, and of so many generations of relatives."""
-        await self._take_in(await self._reader_for(relatives).read_all(tasks, depth=depth))
+        await self._take_in(await self._reader_for(relatives, is_few=False).read_all(tasks, depth=depth))
 
     async def take_session(self, session_id: str) -> None:
         """The records of a session."""
@@ -124,6 +132,11 @@ class LineageGathering:
         self._is_current = True
         if changed:
             await self.read(changed, _nobody, depth=0)
+
+    def tells_ancestors(self, run_id: str, generations: int) -> bool:
+        """Whether streams tell all that a run came from, so many generations back."""
+        reached = walk_up(self._told.edges, run_id, max_hops=generations, causal=False).runs
+        return run_id in self._told.runs and self._whole.issuperset(reached)
 
     def session_of(self, run_id: str) -> str:
         """The session of a run of which something is known; of any other its own id."""

@@ -21,13 +21,14 @@ from relayna.events import (
     TaskPublished,
     UsageRecorded,
 )
-from relayna.ids import AttemptId, EventId, SessionId, TaskId
+from relayna.ids import AttemptId, EventId, SessionId, TaskId, Tenant
 from relayna.instants import Instant, format_instant
 from relayna.observability.lineage_gathering import FEW_RUNS, Recorded
 from relayna.observability.lineage_service import LineageService
 from relayna.observability.read_models import run_records_beside
 from relayna.observability.run_records.known_runs import KnownRuns
 from relayna.streams import MemoryLog, TaskAddress
+from relayna.streams.memory_run_records import MemoryRunRecords
 from relayna.streams.run_records import StoredRun
 from relayna.testing.scribe import START
 
@@ -299,3 +300,51 @@ async def test_records_that_cannot_be_read_are_passed_over_and_counted() -> None
     assert [kept.run.run_id for kept in await known.of_session("S")] == ["R1", "R2", "R4"]
     assert await known.of_run("R3") is None
     assert counted == [1, 1]
+
+
+async def test_without_any_record_very_many_runs_are_read_from_streams() -> None:
+    world = memory_world()
+    await store_events(world.log, many(FEW_RUNS * 3))
+    found = await service(world).session("r0000")
+
+    assert (found.stats.run_count, found.missing, found.as_of) == (FEW_RUNS * 3, [], None)
+    assert (await service(world).downstream("r0000", max_hops=50)).missing == []
+
+
+async def test_a_very_large_session_is_found_by_any_of_its_runs() -> None:
+    world = await indexed(many(FEW_RUNS + 50))
+    by_id, by_run = await service(world).session("S"), await service(world).session("r0349")
+
+    assert by_id.stats.run_count == FEW_RUNS + 50
+    assert by_run == by_id
+
+
+async def test_what_few_streams_tell_asks_no_records() -> None:
+    world = await indexed(many(FEW_RUNS + 50))
+
+    class Unasked(MemoryRunRecords):
+        async def of_session(self, tenant: Tenant, session_id: str) -> list[StoredRun]:
+            raise AssertionError(session_id)
+
+    recorded = Recorded(KnownRuns(Unasked(), tenant=DEFAULT), world.progress())
+    lineage = LineageService(log=world.log, clock=world.clock, recorded=recorded)
+    assert len((await lineage.why("r0349")).births) == 36
+    assert len((await lineage.upstream("r0349", max_hops=3)).hops) == 3
+
+
+async def test_a_chain_longer_than_few_streams_is_told_to_its_end() -> None:
+    names = [f"c{number:03}" for number in range(FEW_RUNS + 20)]
+    events = [
+        event
+        for number, name in enumerate(names)
+        for event in run(
+            name, number, parent=names[number - 1] if number else None,
+            children=dict([(names[number + 1], number + 1)] if number + 1 < len(names) else []),
+        )
+    ]  # fmt: skip
+    world = await indexed(events)
+    chain = await service(world).why(names[-1])
+
+    assert (len(chain.births), chain.origin, chain.missing) == (len(names), names[0], [])
+    forget(world, *names[:-1])
+    assert await service(world).why(names[-1]) == chain

@@ -36,8 +36,8 @@ _FIELDS_A_PART: Final = 40
 _HEADINGS: Final = 256
 """Of one tenant in one shard; what else records begin with stays with them."""
 _LONGEST_HEADING: Final = 255
-_SHORTEST_HEADING: Final = 4
-"""Its code has 3 bytes."""
+_SHORTEST_HEADING: Final = 3
+"""Its code has 2 bytes."""
 
 Command = tuple[str, str, list[bytes | str | int] | None]
 """Its name, its key and its words."""
