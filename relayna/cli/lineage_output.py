@@ -6,8 +6,6 @@ control characters.
 
 from __future__ import annotations
 
-import shutil
-import sys
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +17,7 @@ from msgspec import Struct, field
 from relayna.cli.lineage_tree import Drawn, TreeLine, tree_lines
 from relayna.cli.painting import has_colours, paint_lineage
 from relayna.cli.short_ids import ShortIds
-from relayna.cli.tables import duration_cell, printed, table_width, write_table
+from relayna.cli.tables import duration_cell, line_width, printed, table_width, write_table
 from relayna.instants import UNTIMED, Instant, parse_instant
 from relayna.observability.lineage_told import RunEdgeTold, RunTold
 from relayna.observability.shown_runs import GroupTold
@@ -43,7 +41,6 @@ LINEAGE_FORMATS: Final = ("table", "tree", "json")
 _WIDE: Final = 120
 _NARROW_ID: Final = 9
 """So that two ids have room in a narrow table, and neither is cut beyond recognition."""
-_UNBOUND: Final = 10_000
 _TABLE_HEADS: Final = ("AFTER", "KIND", "FROM", "TO", "STATUS", "COST", "TOKENS")
 _TREE_HEADS: Final = ("RUN", "STATUS", "DECIDED", "COST", "SUBTREE", "TOKENS")
 _STATUS: Final = 1
@@ -71,7 +68,7 @@ def write_header(title: str, facts: Iterable[str]) -> None:
     """What is drawn, and its numbers, within the width that there is; then an empty line."""
     click.echo(click.style(printed(title), bold=True) if has_colours() else printed(title))
     text = printed(", ".join(facts))
-    for line in textwrap.wrap(text, _room(), break_long_words=False, break_on_hyphens=False):
+    for line in textwrap.wrap(text, line_width(), break_long_words=False, break_on_hyphens=False):
         click.echo(line)
     click.echo()
 
@@ -108,7 +105,7 @@ def write_tree(picture: Picture) -> None:
         elastic=(0, status),
         right=[number for number, at in enumerate(shown) if at > 2],
         paint=paint_lineage(status=status, tree=0, decided=decided),
-        room=_room(),
+        room=line_width(),
     )
 
 
@@ -222,9 +219,3 @@ def _at(one: Drawn) -> Instant | None:
 
 def _after(first: Instant | None, at: Instant | None) -> str:
     return "-" if first is None or at is None else duration_cell((at - first) / 1_000)
-
-
-def _room() -> int:
-    """The width of a terminal, or what COLUMNS says, from 80 on; a pipe takes lines as long as they are."""
-    columns = shutil.get_terminal_size((0, 24)).columns
-    return max(columns, 80) if columns or sys.stdout.isatty() else _UNBOUND

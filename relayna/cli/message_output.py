@@ -13,9 +13,11 @@ from typing import Final
 import click
 
 from relayna.cli.lineage_records import known_runs
+from relayna.cli.message_tree import message_lines
+from relayna.cli.painting import paint_lineage
 from relayna.cli.read_models import log_and_models
 from relayna.cli.short_ids import ShortIds
-from relayna.cli.tables import printed, time_cell, write_table
+from relayna.cli.tables import UNBOUND, line_width, printed, time_cell, write_table
 from relayna.instants import parse_instant
 from relayna.observability.message_service import MessageLineageService
 from relayna.observability.message_told import ChainTold, MessageStatistics, MessageTold
@@ -24,6 +26,7 @@ from relayna.settings import Settings
 from relayna.streams import checked_tenant
 
 __all__ = [
+    "MessageIds",
     "asking_messages",
     "say_what_is_missing",
     "write_chain",
@@ -33,8 +36,12 @@ __all__ = [
 ]
 
 _HEADS: Final = ("MESSAGE", "TASK", "ROUTE", "HANDLER", "STATUS", "TRIES")
+_STATUS: Final = 4
 _SHOWN_OF_ID: Final = 12
 """As much of a message's id as tells it apart; commands take the beginning of one."""
+_WIDE: Final = 120
+_NARROW_ID: Final = 9
+_LONGEST_ID: Final = 20
 _WORDS: Final = {
     "older_tasks": "only the tasks that started last were looked at; name a session (--session)",
     "trimmed": "some histories have lost their beginning",
@@ -63,29 +70,29 @@ async def asking_messages(settings: Settings) -> AsyncIterator[MessageLineageSer
 def write_messages(messages: Iterable[MessageTold], *, failed: bool = False) -> None:
     """A line for each, with when it was handled first, or with what it raised."""
     messages = list(messages)
-    ids = ShortIds(message.task_id for message in messages)
+    ids = MessageIds(message.task_id for message in messages)
     if failed:  # as all of them did: that needs no column
         rows = [
             (*_row(message, ids)[:4], str(message.attempts), _error(message) or "-") for message in messages
         ]
-        write_table((*_HEADS[:4], "TRIES", "ERROR"), rows, elastic=(1, 2, 3, 5))
+        write_table((*_HEADS[:4], "TRIES", "ERROR"), rows, elastic=(2, 3, 5), room=line_width())
         return
     rows = [(*_row(message, ids), _started(message)) for message in messages]
-    write_table((*_HEADS, "STARTED"), rows, elastic=(1, 2, 3))
+    paint = paint_lineage(status=_STATUS)
+    write_table((*_HEADS, "STARTED"), rows, elastic=(2, 3), paint=paint, room=line_width())
 
 
 def write_chain(chain: ChainTold) -> None:
-    """From the root down; each below whom it came from, and the message itself with a mark."""
-    depths: dict[str | None, int] = {}
+    """From the root down; each once, below the message that it came from, and the message itself with a mark."""
+    lines = list(message_lines(chain))
+    ids = MessageIds(message.task_id for _, message in lines)
     rows = []
-    messages = [*reversed(chain.ancestors), chain.message, *chain.descendants]
-    ids = ShortIds(message.task_id for message in messages)
-    for message in messages:
-        depth = depths[message.id] = depths.get(message.parent_id, -1) + 1
+    for guides, message in lines:
         mark = " *" if message.id == chain.message.id else ""
         first, *others = _row(message, ids)
-        rows.append((f"{'  ' * depth}{first}{mark}", *others, _error(message) or "-"))
-    write_table((*_HEADS, "ERROR"), rows, elastic=(1, 2, 3, 6))
+        rows.append((f"{guides}{first}{mark}", *others, _error(message) or "-"))
+    paint = paint_lineage(status=_STATUS, tree=0)
+    write_table((*_HEADS, "ERROR"), rows, elastic=(2, 3, 6), paint=paint, room=line_width())
 
 
 def write_message(message: MessageTold) -> None:
@@ -121,7 +128,7 @@ def write_counts(statistics: MessageStatistics) -> None:
         )
         for one in statistics.handlers
     ]
-    write_table(heads, rows, elastic=(0, 1))
+    write_table(heads, rows, elastic=(0, 1), room=line_width())
 
 
 def say_what_is_missing(missing: Iterable[str]) -> None:
@@ -130,10 +137,27 @@ def say_what_is_missing(missing: Iterable[str]) -> None:
         click.echo(f"relayna: {_WORDS.get(name, name)}", err=True)
 
 
-def _row(message: MessageTold, ids: ShortIds) -> tuple[str, ...]:
+class MessageIds:
+    """Ids of messages and their tasks, cut to what tells them apart; whole in a pipe."""
+
+    def __init__(self, task_ids: Iterable[str]) -> None:
+        room = line_width()
+        self._tasks = ShortIds(
+            () if room >= UNBOUND else task_ids, longest=_NARROW_ID if room < _WIDE else _LONGEST_ID
+        )
+        self._shown = UNBOUND if room >= UNBOUND else _SHOWN_OF_ID
+
+    def task(self, task_id: str) -> str:
+        return self._tasks.of(task_id)
+
+    def message(self, message_id: str) -> str:
+        return message_id[: self._shown]
+
+
+def _row(message: MessageTold, ids: MessageIds) -> tuple[str, ...]:
     return (
-        message.id[:_SHOWN_OF_ID],
-        ids.of(message.task_id),
+        ids.message(message.id),
+        ids.task(message.task_id),
         message.route or "-",
         message.handler or "-",
         message.status,

@@ -16,10 +16,14 @@ import msgspec
 from relayna.instants import Instant, format_instant
 from relayna.observability.wording import duration_words
 
-__all__ = ["Paint", "duration_cell", "printed", "table_width", "time_cell", "write_json", "write_table"]
+__all__ = [
+    "UNBOUND", "Paint", "duration_cell", "line_width", "printed", "table_width", "time_cell", "write_json", "write_table",
+]  # fmt: skip
 
 Paint: TypeAlias = Callable[[int | None, str], str]
 
+UNBOUND: Final = 10_000
+"""The width of lines that nobody reads on a terminal."""
 _WIDTH: Final = 80
 _GAP: Final = "  "
 _NARROWEST: Final = 8
@@ -70,6 +74,12 @@ def duration_cell(milliseconds: float | None) -> str:
 def table_width() -> int:
     """That of the terminal, or what COLUMNS says; never less than 80, which it is in a pipe."""
     return max(_WIDTH, shutil.get_terminal_size((_WIDTH, 24)).columns)
+
+
+def line_width() -> int:
+    """As `table_width`; in a pipe without COLUMNS, `UNBOUND`: it takes lines as long as they are."""
+    columns = shutil.get_terminal_size((0, 24)).columns
+    return max(columns, _WIDTH) if columns or sys.stdout.isatty() else UNBOUND
 
 
 def _placed(cell: str, width: int, *, at_right: bool) -> str:

@@ -13,7 +13,11 @@ from observability.read_models.indexed_world import server_world
 from projections.messages.session_x import rows_by_task, session_x
 from servers import StoreUnderTest
 
+from relayna.cli.message_output import write_chain, write_messages
+from relayna.observability.message_told import chain_told, messages_told
+from relayna.projections.messages.message_chain import chain_of
 from relayna.streams.redis import RedisLog
+from relayna.testing import history
 
 X = session_x()[-1]
 IDS = {name: row.id for name, row in rows_by_task(X).items()}
@@ -36,7 +40,8 @@ def ran(store: StoreUnderTest, *words: str) -> Ran:
     return relayna_here("messages", *words, "--redis-url", store.url, "--prefix", store.prefix)
 
 
-def test_messages_are_listed(kept: StoreUnderTest) -> None:
+def test_messages_are_listed(kept: StoreUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     told = ran(kept, "list", "--session", "X", "--oldest-first", "--limit", "4")
     head, *rows = told.stdout.decode().splitlines()
     assert head.split() == ["MESSAGE", "TASK", "ROUTE", "HANDLER", "STATUS", "TRIES", "STARTED"]
@@ -60,14 +65,62 @@ def test_lists_are_filtered(kept: StoreUnderTest, options: tuple[str, ...]) -> N
     assert found["task_id"] == "L1"
 
 
-def test_a_chain_is_indented_and_marks_the_message(kept: StoreUnderTest) -> None:
+def test_a_chain_is_a_tree_and_marks_the_message(
+    kept: StoreUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     rows = ran(kept, "chain", IDS["L2c"], "--session", "X").stdout.decode().splitlines()[1:]
     assert rows[0].split()[1:3] == ["L1", "r1"]
-    assert rows[1].startswith("  ")
+    assert rows[1].startswith("└─ ")
     assert " * " in rows[1]
     assert rows[1].endswith("KeyError: 'id'")
     told = json.loads(ran(kept, "chain", IDS["L2c"], "--format", "json").stdout)
     assert ([one["task_id"] for one in told["ancestors"]], told["descendants"]) == (["L1"], [])
+
+
+def test_in_a_chain_each_stands_below_its_own_parent(kept: StoreUnderTest) -> None:
+    rows = ran(kept, "chain", IDS["L1"], "--session", "X").stdout.decode().splitlines()[1:]
+    drawn = [(row[: len(row) - len(row.lstrip("│├└─ "))], row.lstrip("│├└─ ").split()[0]) for row in rows]
+    assert drawn == [
+        ("", IDS["L1"]), ("├─ ", IDS["L2a"]), ("│  └─ ", IDS["L3a"]), ("├─ ", IDS["L2b"]), ("│  └─ ", IDS["L3b"]),
+        ("└─ ", IDS["L2c"]),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("columns", ["80", None])
+def test_ids_are_cut_once_on_a_terminal_and_whole_in_a_pipe(
+    any_store: StoreUnderTest, columns: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task_id = "dd2c0123456789abcdef0123456766be"
+
+    async def fill() -> None:
+        async with RedisLog(any_store.url, prefix=any_store.prefix) as log:
+            await keep(log, history(task_id).published().attempt().fails("KeyError", "x" * 90).events)
+
+    anyio.run(fill)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", columns)
+    [listed] = ran(any_store, "list", "--session", task_id).stdout.decode().splitlines()[1:]
+    message_id, shown = listed.split()[:2]
+    assert shown == (task_id if columns is None else "dd2c…66be")
+    [drawn] = ran(any_store, "chain", message_id, "--task", task_id).stdout.decode().splitlines()[1:]
+    assert drawn.split()[:3] == [message_id, "*", shown]
+    assert (len(drawn) <= 80) == (columns is not None)
+
+
+def test_how_messages_stand_is_coloured_where_wanted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("relayna.cli.painting.has_colours", lambda: True)
+    monkeypatch.setattr("click.utils.should_strip_ansi", lambda *_: False)
+    rows = list(rows_by_task(X).values())
+    chain = chain_of(rows, IDS["L2c"])
+    assert chain is not None
+    write_chain(chain_told(chain, []))
+    assert "\x1b[31mfailed\x1b[0m" in capsys.readouterr().out
+    write_messages(messages_told(rows))
+    assert "\x1b[32mcompleted\x1b[0m" in capsys.readouterr().out
 
 
 def test_children_failures_and_stats(kept: StoreUnderTest) -> None:
@@ -103,8 +156,6 @@ def test_nothing_found_is_no_error_and_nobody_is(kept: StoreUnderTest) -> None:
 
 def test_names_cannot_act_on_the_terminal(any_store: StoreUnderTest) -> None:
     async def fill() -> None:
-        from relayna.testing import history
-
         async with RedisLog(any_store.url, prefix=any_store.prefix) as log:
             attempt = history("a\x1b[31m").published().attempt().fails("Bad\x07", "\x1b]0;owned")
             await keep(log, attempt.dead_lettered().events)
