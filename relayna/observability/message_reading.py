@@ -51,6 +51,8 @@ class KnownMessages(Struct, frozen=True, kw_only=True):
 
     rows: list[MessageRow]
     missing: list[str]
+    session_id: str | None = None
+    """The session that they are of, where one was asked for: perhaps by the id of one of its runs."""
 
 
 class MessageReader:
@@ -80,12 +82,36 @@ class MessageReader:
         self._runs = runs
 
     async def of_session(self, session_id: str) -> KnownMessages:
-        """All messages of a session. Raises `ExecutionNotFound`, `InvalidQuery`, `Busy` and `StoreError`."""
-        task_id = checked_question(session_id).task_id
+        """All messages of a session, by its id or by that of one of its runs.
+
+        Raises `ExecutionNotFound`, `InvalidQuery`, `Busy` and `StoreError`.
+        """
+        asked = checked_question(session_id).task_id
+        session, known = asked, await self._around(asked)
+        if known is None or not any(row.session_id == asked for row in known.rows):
+            session = await self._session_of(asked, known) or asked
+            known = known if session == asked else (await self._around(session) or known)
+        if known is None:
+            raise ExecutionNotFound(asked)
+        rows = [row for row in known.rows if row.session_id == session]
+        return KnownMessages(rows=rows, missing=known.missing, session_id=session)
+
+    async def _around(self, session_id: TaskId) -> KnownMessages | None:
+        """What is read for a session; None when nothing is recorded of that name."""
         recorded = [] if self._runs is None else await self._runs.ids_of_session(session_id)
-        known = await self._read(task_id, _relatives, beside=recorded)
-        rows = [row for row in known.rows if row.session_id == session_id]
-        return KnownMessages(rows=rows, missing=known.missing)
+        try:
+            return await self._read(session_id, _relatives, beside=recorded)
+        except ExecutionNotFound:
+            return None
+
+    async def _session_of(self, run_id: TaskId, known: KnownMessages | None) -> TaskId | None:
+        """The session of a run, by its own stream, else by its record; None of what is no run."""
+        rows = () if known is None else known.rows
+        told = next((row.session_id for row in rows if row.task_id == run_id), None)
+        if told is None and self._runs is not None:
+            kept = await self._runs.of_run(run_id)
+            told = None if kept is None else kept.run.session_id
+        return None if told is None else checked_question(told).task_id
 
     async def of_task(self, task_id: str) -> KnownMessages:
         """All messages of a task and its relatives. Raises as `of_session` does."""

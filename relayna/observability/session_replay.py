@@ -128,7 +128,7 @@ class SessionReplay:
         plan, missing = await self._planned(session_id, stage)
         await self._bodies(plan)
         messages = [_planned_message(one) for one in plan.inputs]
-        return SessionReplayed(session_id=session_id, stage=stage, messages=messages, missing=missing)
+        return SessionReplayed(session_id=plan.session_id, stage=stage, messages=messages, missing=missing)
 
     async def replay(
         self,
@@ -152,7 +152,7 @@ class SessionReplay:
         plan, missing = await self._planned(session_id, stage)
         given = self._renamed(plan, await self._bodies(plan))
         new_session, batch_id = SessionId(given[0].run_id), self._mint.message_id()
-        asked = _asked(session_id, batch_id, replayed_by, via, reason)
+        asked = _asked(plan.session_id, batch_id, replayed_by, via, reason)
         publications = self._publications(plan, given, new_session, asked)
         recorded = await self._publish(broker, sink, publications, plan, new_session)
         messages = [
@@ -160,13 +160,13 @@ class SessionReplay:
             for source, one in zip(plan.inputs, given, strict=True)
         ]
         return SessionReplayed(
-            session_id=session_id, stage=stage, messages=messages, new_session_id=new_session, batch_id=batch_id,
+            session_id=plan.session_id, stage=stage, messages=messages, new_session_id=new_session, batch_id=batch_id,
             recorded=recorded, missing=missing,
         )  # fmt: skip
 
     async def _planned(self, session_id: str, stage: str) -> tuple[StageReplayPlan, list[str]]:
         known = await self._reader.of_session(session_id)
-        plan = plan_stage_replay(known.rows, session_id, stage)
+        plan = plan_stage_replay(known.rows, known.session_id or session_id, stage)
         if plan.reports:
             raise InvalidQuery(
                 "stage", f"{stage!r} takes children's reports; replay from where the children work"

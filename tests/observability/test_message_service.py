@@ -10,14 +10,19 @@ import pytest
 from msgspec.structs import replace
 from observability.kept_histories import keep
 from observability.read_models.indexed_world import World, memory_world, store_events
+from observability.recorded_run_steps import some_run
 from projections.messages.session_x import rows_by_task, session_x
 from servers import StoreUnderTest
 
 from relayna.errors import ExecutionNotFound, InvalidQuery
 from relayna.events import Event, RecordedEvent, encode_event, encode_frame
-from relayna.ids import TaskId, Tenant
+from relayna.ids import SessionId, TaskId, Tenant
+from relayna.instants import Instant
 from relayna.observability.message_service import MessageLineageService, MessageNotFound
 from relayna.observability.message_told import ChainTold, MessagesWanted, MessageTold
+from relayna.observability.read_models import run_records_beside
+from relayna.observability.run_records.encoding import KeptRun
+from relayna.observability.run_records.known_runs import KnownRuns
 from relayna.streams import Append, Log, MemoryLog, TaskAddress
 from relayna.streams.redis import RedisLog
 from relayna.testing import history
@@ -158,6 +163,45 @@ async def test_older_tasks_are_left_out_and_that_is_said(
     found = await service.messages(MessagesWanted())
     assert found.missing == ["older_tasks"]
     assert found.total < 7
+
+
+def in_campaign(events: Iterable[RecordedEvent]) -> list[RecordedEvent]:
+    """The same in a session that has a name of its own."""
+    session = SessionId("campaign-1")
+    return [replace(one, envelope=replace(one.envelope, session_id=session)) for one in events]
+
+
+@pytest.mark.parametrize("has_records", [True, False])
+async def test_any_run_of_a_session_names_it(*, has_records: bool) -> None:
+    made = memory_world()
+    page = history("order-7").published().attempt().spawns("report-7").attempt().acked()
+    await store_events(made.log, page.events)
+    for name in ("pay-1", "pay-2"):
+        events = history(name).published().attempt().acked().events
+        await store_events(made.log, in_campaign(events))
+    if has_records:
+        await made.indexer().catch_up()
+    service = MessageLineageService(log=made.log, runs=made.runs() if has_records else None)
+    for session in ("order-7", "report-7"):
+        found = await service.messages(MessagesWanted(session=session))
+        assert sorted(names(found.messages)) == ["order-7", "report-7"]
+        assert {one.session_id for one in found.messages} == {"order-7"}
+    found = await service.messages(MessagesWanted(session="pay-1"))
+    assert sorted(names(found.messages)) == (["pay-1", "pay-2"] if has_records else ["pay-1"])
+    assert {one.session_id for one in found.messages} == {"campaign-1"}
+
+
+async def test_a_run_whose_stream_is_gone_still_names_its_session(world: World) -> None:
+    class Runs(KnownRuns):
+        async def of_run(self, run_id: str) -> KeptRun | None:
+            return KeptRun(some_run(run_id, Instant(1), session_id="X"), ()) if run_id == "gone" else None
+
+    records = run_records_beside(world.log, world.models)
+    assert records is not None
+    service = MessageLineageService(log=world.log, runs=Runs(records, tenant=Tenant("default")))
+    assert (await service.messages(MessagesWanted(session="gone"))).total == 6
+    with pytest.raises(ExecutionNotFound):
+        await service.messages(MessagesWanted(session="nobody"))
 
 
 async def test_nobody_is_not_found(service: MessageLineageService) -> None:
