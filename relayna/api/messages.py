@@ -257,5 +257,10 @@ def _asked_boolean(query: QueryParameters, name: str) -> bool | None:
 
 def _not_found(error: MessageNotFound) -> RequestRefused:
     detail = f"Nothing is recorded of {error.message_id[:200]!r} in {error.where[:200]}."
-    hint = "Name the session (?session=) or the task (?task_id=), and check whether its retention has passed."
+    remedy = (
+        "Look whether it is of another session"
+        if error.is_named
+        else "Name the session (?session=) or the task (?task_id=)"
+    )
+    hint = f"{remedy}, and check whether its retention has passed."
     return RequestRefused(404, "message_not_found", detail, hint)

@@ -15,9 +15,10 @@ import click
 from relayna.cli.lineage_records import known_runs
 from relayna.cli.message_tree import message_lines
 from relayna.cli.painting import paint_lineage
-from relayna.cli.read_models import log_and_models
+from relayna.cli.read_models import log_and_models, say_age
 from relayna.cli.short_ids import ShortIds
 from relayna.cli.tables import UNBOUND, line_width, printed, time_cell, write_table
+from relayna.errors import ExecutionNotFound
 from relayna.instants import parse_instant
 from relayna.observability.message_service import MessageLineageService
 from relayna.observability.message_told import ChainTold, MessageStatistics, MessageTold
@@ -51,20 +52,32 @@ _WORDS: Final = {
 
 
 @asynccontextmanager
-async def asking_messages(settings: Settings) -> AsyncIterator[MessageLineageService]:
-    """Open what answers. Raises `StoreError` and `InvalidSetting`."""
+async def asking_messages(
+    settings: Settings, *, of_recent_tasks: bool
+) -> AsyncIterator[MessageLineageService]:
+    """Open what answers, and say how old the lists are that answers came from, or that missed what was asked for.
+
+    Raises `StoreError` and `InvalidSetting`.
+    """
     log, models = log_and_models(settings)
     tenant = checked_tenant(settings.tenant)
     async with log:
         progress = ReadModelProgress(log=log, read_models=models)
         lists = ExecutionLists(read_models=models, progress=progress, tenant=tenant)
-        yield MessageLineageService(
+        service = MessageLineageService(
             log=log,
             tenant=tenant,
             lists=lists,
             retention_seconds=settings.retention_seconds,
             runs=known_runs(log, settings),
         )
+        try:
+            yield service
+        except ExecutionNotFound:
+            say_age(await progress.as_of())
+            raise
+        if of_recent_tasks:
+            say_age(await progress.as_of())
 
 
 def write_messages(messages: Iterable[MessageTold], *, failed: bool = False) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sized
 from functools import partial
 from typing import Literal, TypeAlias, TypeVar
 
@@ -95,11 +95,13 @@ def list_command(
         limit=limit,
         **filters,
     )
-    found = _asked(effective.settings, lambda service: service.messages(wanted))
+    recent = wanted.session is None
+    found = _asked(effective.settings, lambda service: service.messages(wanted), recent=recent)
     if style == "json":
         write_json(found)
     else:
         write_messages(found.messages)
+        _say_when_empty(found.messages, "no message fits")
         if found.next is not None:
             click.echo(f"relayna: {found.total:,} in all: --cursor {found.next}", err=True)
     say_what_is_missing(found.missing)
@@ -158,7 +160,7 @@ def children_command(
         task_id=task_id,
         beginning=True,
     )
-    _write_found(_asked(effective.settings, ask), style)
+    _write_found(_asked(effective.settings, ask), style, otherwise="nothing was published in its handling")
 
 
 @command.command("failures")
@@ -169,7 +171,8 @@ def children_command(
 def failures_command(*, session: str | None, limit: int, style: _Style, effective: EffectiveSettings) -> None:
     """List messages that failed, newest failure first."""
     ask = partial(MessageLineageService.failures, session=session, limit=limit)
-    _write_found(_asked(effective.settings, ask), style, failed=True)
+    found = _asked(effective.settings, ask, recent=session is None)
+    _write_found(found, style, otherwise="no message failed", failed=True)
 
 
 @command.command("stats")
@@ -178,24 +181,40 @@ def failures_command(*, session: str | None, limit: int, style: _Style, effectiv
 @store_options
 def stats_command(*, session: str | None, style: _Style, effective: EffectiveSettings) -> None:
     """Say how messages stand, by route and handler."""
-    found = _asked(effective.settings, partial(MessageLineageService.statistics, session=session))
-    write_json(found) if style == "json" else write_counts(found)
+    ask = partial(MessageLineageService.statistics, session=session)
+    found = _asked(effective.settings, ask, recent=session is None)
+    if style == "json":
+        write_json(found)
+    else:
+        write_counts(found)
+        _say_when_empty(found.handlers, "no message fits")
     say_what_is_missing(found.missing)
 
 
-def _write_found(found: MessagesFound, style: _Style, *, failed: bool = False) -> None:
+def _write_found(found: MessagesFound, style: _Style, *, otherwise: str, failed: bool = False) -> None:
     if style == "json":
         write_json(found)
     else:
         write_messages(found.messages, failed=failed)
-        if not found.messages:
-            click.echo("relayna: there is no such message", err=True)
+        _say_when_empty(found.messages, otherwise)
     say_what_is_missing(found.missing)
 
 
-def _asked(settings: Settings, ask: Callable[[MessageLineageService], Awaitable[AnswerT]]) -> AnswerT:
+def _say_when_empty(found: Sized, words: str) -> None:
+    if not found:
+        click.echo(f"relayna: {words}", err=True)
+
+
+def _asked(
+    settings: Settings,
+    ask: Callable[[MessageLineageService], Awaitable[AnswerT]],
+    *,
+    recent: bool = False,
+) -> AnswerT:
+    """The answer; with `recent`, one from the tasks that started last."""
+
     async def answer() -> AnswerT:
-        async with asking_messages(settings) as service:
+        async with asking_messages(settings, of_recent_tasks=recent) as service:
             return await ask(service)
 
     return anyio.run(answer)

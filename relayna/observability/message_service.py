@@ -56,15 +56,24 @@ _SHOWN: Final = 5
 
 
 class MessageNotFound(ExecutionNotFound):
-    """No handling of `message_id` is recorded where it was looked for: `where`."""
+    """No handling of `message_id` is recorded where it was looked for: `where`.
 
-    def __init__(self, message_id: str, where: str) -> None:
+    `is_named` says whether that is a session or a task that was named.
+    """
+
+    def __init__(self, message_id: str, where: str, *, is_named: bool = False) -> None:
         super().__init__(message_id)
         self.message_id = message_id
         self.where = where
+        self.is_named = is_named
+        remedy = (
+            "Check the id, and whether it is of another session"
+            if is_named
+            else "Name its session or its task; check the tenant"
+        )
         self.args = (
-            f"Nothing is recorded of message {message_id!r} in {where}. Name its session or its task; "
-            "check the tenant, and whether its retention has passed.",
+            f"Nothing is recorded of message {message_id!r} in {where}. {remedy}, and whether its retention "
+            "has passed.",
         )
 
 
@@ -173,7 +182,7 @@ class MessageLineageService:
         known = await self._known(session)
         rows = batch_of(known.rows, batch_id)
         if not rows:
-            raise MessageNotFound(batch_id, _where(session, None))
+            raise MessageNotFound(batch_id, _where(session, None), is_named=session is not None)
         return MessagesFound(messages=messages_told(rows), missing=known.missing)
 
     async def _known(self, session: str | None) -> KnownMessages:
@@ -198,7 +207,8 @@ class MessageLineageService:
         full_id = _full_id(known, message_id) if beginning else message_id
         chain = chain_of(known.rows, full_id)
         if chain is None:
-            raise MessageNotFound(message_id, _where(session, task_id))
+            named = session is not None or task_id is not None
+            raise MessageNotFound(message_id, _where(session, task_id), is_named=named)
         return known, chain
 
 

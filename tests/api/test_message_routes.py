@@ -127,3 +127,9 @@ async def test_what_is_not_there_says_where_it_was_looked_for(
 ) -> None:
     answer = await client.get(f"/lineage/messages{path}")
     assert (answer.status_code, answer.json()["code"]) == (404, code)
+
+
+async def test_a_hint_asks_for_what_was_not_named(client: httpx2.AsyncClient) -> None:
+    for query, expected in (("", True), ("?session=X", False), ("?task_id=L1", False)):
+        answer = await client.get(f"/lineage/messages/nobody{query}")
+        assert ("?session=" in answer.json()["hint"]) == expected

@@ -146,12 +146,38 @@ def test_one_is_shown_in_full(kept: StoreUnderTest) -> None:
 
 def test_nothing_found_is_no_error_and_nobody_is(kept: StoreUnderTest) -> None:
     none = ran(kept, "children", IDS["L3a"], "--session", "X")
-    assert (none.code, none.stdout, none.stderr) == (0, b"", "relayna: there is no such message\n")
+    assert (none.code, none.stdout, none.stderr) == (
+        0,
+        b"",
+        "relayna: nothing was published in its handling\n",
+    )
+    unfit = ran(kept, "list", "--session", "X", "--route", "r9")
+    assert (unfit.code, unfit.stdout, unfit.stderr) == (0, b"", "relayna: no message fits\n")
     for words in (("show", "nobody"), ("chain", "nobody", "--session", "X"), ("list", "--session", "nobody")):
         told = ran(kept, *words)
         assert (told.code, told.stdout) == (3, b"")
         assert "Nothing is recorded" in told.stderr
     assert ran(kept, "list", "--since", "soon").code == 2
+
+
+def test_without_lists_it_says_how_to_have_them(any_store: StoreUnderTest) -> None:
+    async def fill() -> None:
+        async with RedisLog(any_store.url, prefix=any_store.prefix) as log:
+            await keep(log, history("order-7").published().attempt().acked().events)
+
+    anyio.run(fill)
+    for words, code, said in (
+        (("list",), 0, "no message fits"),
+        (("stats",), 0, "no message fits"),
+        (("failures",), 0, "no message failed"),
+        (("show", "zzzz"), 3, "Name its session"),
+    ):
+        told = ran(any_store, *words)
+        assert (told.code, told.stdout) == (code, b"")
+        assert said in told.stderr
+        assert "`relayna serve` keeps lists up, and `relayna reindex` makes them anew" in told.stderr
+    named = ran(any_store, "failures", "--session", "order-7")
+    assert (named.code, named.stderr) == (0, "relayna: no message failed\n")
 
 
 def test_names_cannot_act_on_the_terminal(any_store: StoreUnderTest) -> None:

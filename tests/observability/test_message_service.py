@@ -138,8 +138,10 @@ async def test_a_message_is_found_by_its_id_alone(service: MessageLineageService
     chain = await service.chain(IDS["L3a"])
     assert names(chain.ancestors) == ["L2a", "L1"]
     assert names((await service.chain(IDS["L3a"], task_id="L2b")).ancestors) == ["L2a", "L1"]
-    for where in ({}, {"session": "X"}, {"task_id": "other"}):
-        with pytest.raises(MessageNotFound, match="Name its session or its task"):
+    with pytest.raises(MessageNotFound, match="Name its session or its task"):
+        await service.message("nobody")
+    for where in ({"session": "X"}, {"task_id": "other"}):
+        with pytest.raises(MessageNotFound, match="whether it is of another session"):
             await service.message("nobody", **where)
 
 
