@@ -30,11 +30,12 @@ class MemoryRunRecords:
         """Where a run lay when it was written last."""
 
     def keep(self, runs: Iterable[StoredRun]) -> None:
-        """Write these records, instead of those that there were of the same runs."""
+        """Write these records, instead of those that there were of the same runs, but for those of earlier weeks."""
         for run in runs:
             week = week_of(run.began)
             before = self._week_of.get(run.address, week)
-            self._week(run.address.tenant, before).pop(run.address, None)
+            if before >= week:  # else it is of a run whose stream had expired when it was heard of again
+                self._week(run.address.tenant, before).pop(run.address, None)
             self._week(run.address.tenant, week)[run.address] = run
             self._week_of[run.address] = week
 

@@ -299,3 +299,30 @@ async def test_records_that_cannot_be_read_are_passed_over_and_counted() -> None
     assert [kept.run.run_id for kept in await known.of_session("S")] == ["R1", "R2", "R4"]
     assert await known.of_run("R3") is None
     assert counted == [1, 1]
+
+
+async def test_a_run_heard_of_again_when_its_stream_was_gone_keeps_its_birth() -> None:
+    world = memory_world()
+    await store_events(world.log, family())
+    indexer = world.indexer()
+    await indexer.catch_up()
+    forget(world, "R2")
+    again = AttemptId("again")
+    late = 8 * 86_400
+    await store_events(
+        world.log,
+        [
+            told("R2", late, "again.0", TaskMessageReceived(consumer_name="worker"), attempt_id=again, seq=0),
+            told("R2", late, "again.used", UsageRecorded(cost=5), attempt_id=again),
+        ],
+    )
+    await indexer.catch_up()
+    for gone in ([], ["R1"], ["R1", "R2", "R3", "R4"]):
+        forget(world, *gone)
+        found = await service(world).session("S")
+        of_it = [(edge.kind, edge.cost_attributed) for edge in found.edges if edge.target_run == "R2"]
+
+        assert of_it == [("spawn", 10_000), ("retry", 5)]
+        assert {one.run_id: one.status for one in found.runs}["R2"] == "running"
+        assert found.stats.root_run_ids == ["R1"]
+        assert [hop.edge.target_run for hop in (await service(world).why("R4")).births] == ["R4", "R2", "R1"]
