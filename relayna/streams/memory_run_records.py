@@ -5,7 +5,7 @@ Owns them as the store has them. Keeps nothing beyond the object's life, and tal
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 import anyio.lowlevel
 
@@ -72,10 +72,15 @@ class MemoryRunRecords:
             if there is None or there.expires_at < run.expires_at:
                 week[run.address] = run
 
-    async def forget(self, tenant: Tenant, week: int) -> None:
-        """Remove all records of a week."""
+    async def forget(
+        self, tenant: Tenant, week: int, *, only: Callable[[StoredRun], bool] | None = None
+    ) -> bool:
+        """Remove all records of a week, unless one of them may not go; whether it is gone."""
         await anyio.lowlevel.checkpoint()
+        if only is not None and not all(map(only, self._week(tenant, week).values())):
+            return False
         self._weeks.pop((tenant, week), None)
+        return True
 
     def _of(self, tenant: Tenant) -> list[StoredRun]:
         """All that there are, but for those whose time has run out."""

@@ -251,6 +251,17 @@ class KeepingContract:
             await keep_runs(where, runs[20:40])
             assert {run.address for run in await all_of(where)} == {run.address for run in runs}
 
+    async def test_a_week_with_a_record_that_may_not_go_keeps_it(self, harness: RunRecordsHarness) -> None:
+        runs = [run_for(f"t{n}", data=b"x" * 200) for n in range(20)]
+        week = week_of(Instant(NOW))
+        async with harness.open() as where:
+            await keep_runs(where, runs)
+            assert not await where.records.forget(DEFAULT, week, only=lambda run: run != runs[7])
+            assert runs[7] in await all_of(where)
+            await keep_runs(where, runs)
+            assert await where.records.forget(DEFAULT, week, only=runs.__contains__)
+            assert await all_of(where) == []
+
     async def test_an_archive_comes_back_and_takes_nothing_newer_away(
         self, harness: RunRecordsHarness
     ) -> None:
