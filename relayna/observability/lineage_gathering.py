@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 
 import anyio.to_thread
 from msgspec import Struct
+from msgspec.structs import replace
 
 from relayna.events import RecordedEvent
 from relayna.events.history import StreamFact
@@ -70,6 +71,8 @@ class LineageGathering:
         self._whole: set[str] = set()
         """Runs whose streams were read whole."""
         self._told = RunLineage(runs={}, edges=[])
+        self._since = self._told
+        """The same with all that came after the time that is asked for: a run is of a session before it begins."""
         self._sessions: set[str] = set()
         self._looked_up: set[str] = set()
         self._is_current = False
@@ -129,7 +132,7 @@ class LineageGathering:
         """The session of a run of which something is known; of any other its own id."""
         if run_id in self.records and run_id not in self._whole:
             return self.records[run_id][-1].run.session_id
-        run = self._told.runs.get(run_id)
+        run = self._since.runs.get(run_id)
         return run_id if run is None else run.session_id
 
     async def lineage(self) -> RunLineage:
@@ -175,7 +178,10 @@ class LineageGathering:
         self._whole |= {task_id for task_id in read if task_id not in left_out and task_id not in cut}
         items = [item for one in self._histories for item in one.items]
         query = self._query
-        self._told = await beside_the_loop(len(items), lambda: _fold(items, query))
+        self._told = self._since = await beside_the_loop(len(items), lambda: _fold(items, query))
+        if query.at is not None:
+            whole = replace(query, at=None)
+            self._since = await beside_the_loop(len(items), lambda: _fold(items, whole))
 
     def _before_streams(self) -> list[KeptRun]:
         """Records that tell a birth which the run's stream, read whole, does not hold: the stream has begun anew."""

@@ -326,3 +326,13 @@ async def test_a_run_heard_of_again_when_its_stream_was_gone_keeps_its_birth() -
         assert {one.run_id: one.status for one in found.runs}["R2"] == "running"
         assert found.stats.root_run_ids == ["R1"]
         assert [hop.edge.target_run for hop in (await service(world).why("R4")).births] == ["R4", "R2", "R1"]
+
+
+@pytest.mark.parametrize("recorded", [True, False], ids=["with records", "of streams alone"])
+async def test_a_session_before_one_of_its_runs_is_found_by_that_run(recorded: bool) -> None:
+    world = await indexed(family())
+    moment = format_instant(Instant(START + SECOND))
+    by_root = await service(world, recorded=recorded).session("R1", at=moment)
+
+    assert [one.run_id for one in by_root.runs] == ["R1", "R2"]
+    assert await service(world, recorded=recorded).session("R4", at=moment) == by_root
