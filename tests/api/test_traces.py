@@ -226,3 +226,11 @@ async def test_nobody_writes_without_the_scope_or_while_writes_are_off(tmp_path:
         async with guarded(app) as url, httpx2.AsyncClient(base_url=url, headers=headers) as client:
             answer = await client.post("/traces/tasks/order-7/spans", content=span_line())
         assert (answer.status_code, answer.json()["code"]) == (403, code)
+
+
+async def test_a_problem_never_quotes_a_whole_line(writer: httpx2.AsyncClient) -> None:
+    line = b'{"data_id": "d", "' + b"k" * 100_000 + b'": 1}\n'
+    answer = await writer.post("/traces/tasks/t-1/assets", content=line, headers=NDJSON)
+    [problem] = answer.json()["problems"]
+    assert answer.json()["bad"] == 1
+    assert len(problem["problem"]) < 300
