@@ -15,7 +15,7 @@ from relayna.consumer.attempts.ending import Ending
 from relayna.consumer.attempts.failures import traceback_of
 from relayna.consumer.client import RelaynaClient
 from relayna.events import MessageInputRecorded, MessageOutputRecorded
-from relayna.events.content_hash import bytes_hash, canonical_json, content_hash, json_hash
+from relayna.events.content_hash import content_hash, json_hash, payload_hash
 from relayna.settings import lineage_emits
 from relayna.storage.payload_errors import PayloadError
 
@@ -82,9 +82,9 @@ def handler_name(handler: object) -> str:
 def _input_hash(ending: Ending) -> str | None:
     """Of the payload, whatever its envelope says beside it; of the whole body where envelopes have no payload."""
     envelope: Any = ending.incoming.envelope  # Any: whichever envelope
+    body = ending.of.delivery.message.body
     try:
-        payload = canonical_json(envelope.payload) if hasattr(envelope, "payload") else None
-        return json_hash(ending.of.delivery.message.body) if payload is None else bytes_hash(payload)
+        return payload_hash(envelope.payload, body) if hasattr(envelope, "payload") else json_hash(body)
     except Exception as error:  # noqa: BLE001 - counted: no hash is worth a message
         _count_unhashed(ending.client, "an input", error)
         return None
