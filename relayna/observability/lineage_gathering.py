@@ -13,7 +13,7 @@ import anyio.to_thread
 from msgspec import Struct
 from msgspec.structs import replace
 
-from relayna.events import RecordedEvent
+from relayna.events import RecordedEvent, TaskPublished, WorkflowMessagePublished
 from relayna.events.history import StreamFact
 from relayna.ids import TaskId, Tenant, own_event_id
 from relayna.observability.admission import Turn
@@ -137,9 +137,21 @@ class LineageGathering:
             await self.read(changed, _nobody, depth=0)
 
     def tells_ancestors(self, run_id: str, generations: int) -> bool:
-        """Whether streams tell all that a run came from, so many generations back."""
-        reached = walk_up(self._told.edges, run_id, max_hops=generations, causal=False).runs
-        return run_id in self._told.runs and self._whole.issuperset(reached)
+        """Whether streams tell all that a run came from, so many generations back.
+
+        A stream without the message by which its run started may have begun anew, after an older one had expired.
+        """
+        walk = walk_up(self._told.edges, run_id, max_hops=generations, causal=False)
+        from_outside = {hop.edge.target for hop in walk.hops if hop.edge.kind == "user_start"}
+        started = {
+            item.envelope.task_id
+            for history in self._histories
+            for item in history.items
+            if isinstance(item, RecordedEvent)
+            and isinstance(item.body, TaskPublished | WorkflowMessagePublished)
+        }
+        is_whole = run_id in self._told.runs and self._whole.issuperset(walk.runs)
+        return is_whole and started.issuperset(from_outside)
 
     def session_of(self, run_id: str) -> str:
         """The session of a run of which something is known; of any other its own id."""
