@@ -5,6 +5,7 @@ Owns those bounds. A body of this kind is never held whole, so what bounds it is
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import AsyncIterator
 from typing import Final
@@ -13,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from relayna.api.problems import RequestRefused
 
-__all__ = ["MOST_UPLOAD_BYTES", "NDJSON", "has_long_body", "pieces_of"]
+__all__ = ["MOST_UPLOAD_BYTES", "NDJSON", "has_long_body", "pieces_of", "read_to_the_end"]
 
 NDJSON: Final = "application/x-ndjson"
 MOST_UPLOAD_BYTES: Final = 1024 * 1024 * 1024
@@ -39,3 +40,10 @@ async def pieces_of(request: Request) -> AsyncIterator[bytes]:
             yield piece
     except ClientDisconnect:  # nobody reads the answer, and it is no fault of the service
         raise RequestRefused(400, "incomplete_body", "The body ends early.", "Send it again.") from None
+
+
+async def read_to_the_end(pieces: AsyncIterator[bytes]) -> None:
+    """Let what is left of a body pass. Most clients read no answer before they have sent all of it."""
+    with contextlib.suppress(RequestRefused):  # what came before has its answer all the same
+        async for _ in pieces:
+            pass

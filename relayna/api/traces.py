@@ -15,7 +15,7 @@ from relayna.api.aliases import HttpNames
 from relayna.api.endpoint import ApiRequest, Endpoint, Parameter
 from relayna.api.executions import asked_task_id, task_id_parameter
 from relayna.api.large_response import make_large_response
-from relayna.api.long_bodies import NDJSON, pieces_of
+from relayna.api.long_bodies import NDJSON, pieces_of, read_to_the_end
 from relayna.api.problems import RequestRefused
 from relayna.api.responses import JSON, make_response
 from relayna.api.tenants import OfCaller
@@ -112,10 +112,13 @@ class _Routes:
     async def upload(self, request: ApiRequest) -> Response:
         service, kind = self._traces(request.caller), request.http.path_params[_ROWS]
         task_id = asked_task_id(request, self._names.parameter)
+        pieces = pieces_of(request.http)
         try:
-            uploaded = await service.upload(task_id, kind, pieces_of(request.http), actor=request.caller.name)
+            uploaded = await service.upload(task_id, kind, pieces, actor=request.caller.name)
         except UnknownRowType as error:
             raise _unknown(error) from None
+        if uploaded.stopped is not None:
+            await read_to_the_end(pieces)
         return make_response(self._names.encode(uploaded), media_type=JSON)
 
 

@@ -13,10 +13,11 @@ from msgspec.structs import replace
 
 from relayna.consumer.messages.causal_headers import CausalHeaders
 from relayna.consumer.messages.envelope_codec import EnvelopeCodec
-from relayna.consumer.messages.envelopes import TaskEnvelope, WorkflowEnvelope
+from relayna.consumer.messages.envelopes import MalformedMessage, TaskEnvelope, WorkflowEnvelope
 from relayna.consumer.messages.outgoing import build_message
 from relayna.consumer.publications import ProducerPublication, ToldFact
 from relayna.events import Body, OperatorActed, RunEdgeRecorded, TaskPublished, WorkflowMessagePublished
+from relayna.events.content_hash import payload_hash
 from relayna.ids import MessageId, SessionId, TaskId, copied_event_id, message_event_id, operator_event_id
 from relayna.topologies import Route
 
@@ -36,6 +37,8 @@ class ReplayedInput(Struct, frozen=True, kw_only=True):
     """The new run's."""
     source_run: TaskId
     """The original's."""
+    input_hash: str | None = None
+    """Of the payload that was handled; none where it is not known."""
 
 
 class StageReplays:
@@ -85,8 +88,10 @@ class StageReplays:
         if given.kind == "workflow":
             workflow = self._envelopes.read(given.body, WorkflowEnvelope)
             told |= {"message_id": given.message_id, "stage": given.stage, "origin_stage": None}
+            _check_payload(given, workflow)
             return replace(workflow, **told, meta=_own_meta(workflow.meta))
         task = self._envelopes.read(given.body, TaskEnvelope)
+        _check_payload(given, task)
         return replace(task, **told, meta=_own_meta(task.meta))
 
     def _published(
@@ -130,6 +135,16 @@ class StageReplays:
             self._session_id, action.action, action.action_id or "", action.outcome or ""
         )
         return ToldFact(envelope=envelope, event_id=event_id, body=action)
+
+
+def _check_payload(given: ReplayedInput, envelope: TaskEnvelope | WorkflowEnvelope) -> None:
+    """A contract may have other names for its fields: read without them, a body seems to have no payload."""
+    if given.input_hash not in (None, payload_hash(envelope.payload, given.body)):
+        problem = (
+            "its payload is not what was handled, as read without the aliases of its contract; "
+            "replay from a program that gives SessionReplay the same aliases as its workers"
+        )
+        raise MalformedMessage(type(envelope).__name__, problem)
 
 
 def _own_meta(meta: dict[str, Any]) -> dict[str, Any]:  # Any: the user's own JSON object

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-__all__ = ["bytes_hash", "canonical_json", "content_hash", "json_hash"]
+__all__ = ["bytes_hash", "canonical_json", "content_hash", "json_hash", "payload_hash"]
 
 
 def bytes_hash(data: bytes | bytearray | memoryview) -> str:
@@ -44,3 +44,9 @@ def json_hash(body: bytes) -> str:
         return bytes_hash(body)
     written = canonical_json(value)
     return bytes_hash(body if written is None else written)
+
+
+def payload_hash(payload: object, body: bytes) -> str:
+    """The hash of a message's payload, whatever its body says beside it; of the body where that is no JSON value."""
+    written = canonical_json(payload)
+    return json_hash(body) if written is None else bytes_hash(written)

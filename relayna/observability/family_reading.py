@@ -66,6 +66,8 @@ class FamilyHistory(Struct, kw_only=True):
     """Of streams that were not read whole."""
     unread: int = 0
     """Children whose streams were not read at all, for there are too many or too much was read."""
+    beyond: int = 0
+    """Relatives of the last generation that was asked for, which were not read either."""
 
 
 class FamilyReader:
@@ -132,6 +134,7 @@ class FamilyReader:
             generation = [child for child in children if child not in seen]
             seen.update(generation)
             if not generation or level == depth:
+                self._history.beyond = len(generation)
                 break
             left = max(0, self._bounds.tasks - len(seen) + len(generation))
             self._leave_unread(generation[left:])

@@ -11,10 +11,11 @@ from typing import Final, Protocol, TypeVar
 
 import anyio.to_thread
 from msgspec import Struct
+from msgspec.structs import replace
 
-from relayna.events import RecordedEvent
+from relayna.events import RecordedEvent, TaskPublished, WorkflowMessagePublished
 from relayna.events.history import StreamFact
-from relayna.ids import TaskId, Tenant
+from relayna.ids import TaskId, Tenant, own_event_id
 from relayna.observability.admission import Turn
 from relayna.observability.family_reading import FamilyHistory, FamilyReader, Relatives
 from relayna.observability.read_models.progress import ReadModelProgress
@@ -78,6 +79,8 @@ class LineageGathering:
         self._whole: set[str] = set()
         """Runs whose streams were read whole."""
         self._told = RunLineage(runs={}, edges=[])
+        self._since = self._told
+        """The same with all that came after the time that is asked for: a run is of a session before it begins."""
         self._sessions: set[str] = set()
         self._looked_up: set[str] = set()
         self._is_current = False
@@ -134,25 +137,40 @@ class LineageGathering:
             await self.read(changed, _nobody, depth=0)
 
     def tells_ancestors(self, run_id: str, generations: int) -> bool:
-        """Whether streams tell all that a run came from, so many generations back."""
-        reached = walk_up(self._told.edges, run_id, max_hops=generations, causal=False).runs
-        return run_id in self._told.runs and self._whole.issuperset(reached)
+        """Whether streams tell all that a run came from, so many generations back.
+
+        A stream without the message by which its run started may have begun anew, after an older one had expired.
+        """
+        walk = walk_up(self._told.edges, run_id, max_hops=generations, causal=False)
+        from_outside = {hop.edge.target for hop in walk.hops if hop.edge.kind == "user_start"}
+        started = {
+            item.envelope.task_id
+            for history in self._histories
+            for item in history.items
+            if isinstance(item, RecordedEvent)
+            and isinstance(item.body, TaskPublished | WorkflowMessagePublished)
+        }
+        is_whole = run_id in self._told.runs and self._whole.issuperset(walk.runs)
+        return is_whole and started.issuperset(from_outside)
 
     def session_of(self, run_id: str) -> str:
         """The session of a run of which something is known; of any other its own id."""
         if run_id in self.records and run_id not in self._whole:
             return self.records[run_id][-1].run.session_id
-        run = self._told.runs.get(run_id)
+        run = self._since.runs.get(run_id)
         return run_id if run is None else run.session_id
 
     async def lineage(self) -> RunLineage:
         """All of it together."""
         told, read, at = self._told, self._whole, self._query.at
+        before = self._before_streams()
+        renewed = {record.run.run_id for record in before}
         records = [record for several in self.records.values() for record in several]
+        records = [record for record in records if record.run.run_id not in renewed] + before
         if at is not None:
             records = [as_it_was(record, at) for record in records]
         size = len(records) + len(told.edges)
-        return await beside_the_loop(size, lambda: merged(told, records, read=read))
+        return await beside_the_loop(size, lambda: merged(told, records, read=read, renewed=renewed))
 
     def missing(self) -> list[str]:
         """Why some histories are not whole, but for those of which there is a record."""
@@ -185,7 +203,30 @@ class LineageGathering:
         self._whole |= {task_id for task_id in read if task_id not in left_out and task_id not in cut}
         items = [item for one in self._histories for item in one.items]
         query = self._query
-        self._told = await beside_the_loop(len(items), lambda: _fold(items, query))
+        self._told = self._since = await beside_the_loop(len(items), lambda: _fold(items, query))
+        if query.at is not None:
+            whole = replace(query, at=None)
+            self._since = await beside_the_loop(len(items), lambda: _fold(items, whole))
+
+    def _before_streams(self) -> list[KeptRun]:
+        """Records that tell a birth which the run's stream, read whole, does not hold: the stream has begun anew."""
+        doubted = [record for run_id in self._whole for record in self.records.get(run_id, ())]
+        if not doubted:
+            return []
+        items = (item for history in self._histories for item in history.items)
+        held = {
+            (item.envelope.task_id, own_event_id(item.envelope.event_id))
+            for item in items
+            if isinstance(item, RecordedEvent) and item.envelope.task_id in self.records
+        }
+        return [
+            record
+            for record in doubted
+            if any(
+                edge.is_birth and edge.target == record.run.run_id and (edge.target, edge.edge_id) not in held
+                for edge in record.edges
+            )
+        ]
 
     def _take(self, found: Iterable[KeptRun]) -> None:
         for record in found:

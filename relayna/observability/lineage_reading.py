@@ -149,7 +149,7 @@ class LineageReader:
         run = lineage.runs.get(run_id)  # of a session, none before it began
         return KnownLineage(
             lineage=lineage,
-            session_id=run_id if run is None else run.session_id,
+            session_id=gathering.session_of(run_id) if run is None else run.session_id,
             missing=gathering.missing(),
             as_of=await gathering.as_of(is_session=is_session),
         )

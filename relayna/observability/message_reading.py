@@ -6,8 +6,7 @@ Owns which streams are read, in which order, and that they are bounded. Rows are
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
-from functools import partial
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from typing import Final
 
 import anyio.to_thread
@@ -100,7 +99,7 @@ class MessageReader:
         """What is read for a session; None when nothing is recorded of that name."""
         recorded = [] if self._runs is None else await self._runs.ids_of_session(session_id)
         try:
-            return await self._read(session_id, _relatives, beside=recorded)
+            return await self._read_family(session_id, recorded)
         except ExecutionNotFound:
             return None
 
@@ -115,7 +114,7 @@ class MessageReader:
 
     async def of_task(self, task_id: str) -> KnownMessages:
         """All messages of a task and its relatives. Raises as `of_session` does."""
-        return await self._read(checked_question(task_id).task_id, _relatives)
+        return await self._read_family(checked_question(task_id).task_id)
 
     async def of_recent_tasks(self) -> KnownMessages:
         """The messages of the tasks that started last. Raises as `of_session` does."""
@@ -150,22 +149,15 @@ class MessageReader:
 
     async def _read_only(self, task_ids: Sequence[TaskId]) -> KnownMessages:
         """These tasks and none of their relatives; some may be gone by now."""
-        for first, task_id in enumerate(task_ids):
-            try:
-                return await self._read(
-                    task_id, partial(_these, frozenset(task_ids[first + 1 :])), generations=1
-                )
-            except ExecutionNotFound:
-                continue
-        return KnownMessages(rows=[], missing=[])
+        return await self._read(_nobody, lambda reader: reader.read_all(task_ids, depth=0))
+
+    async def _read_family(self, named: TaskId, beside: Collection[TaskId] = ()) -> KnownMessages:
+        return await self._read(
+            _relatives, lambda reader: reader.read_named(named, beside, depth=_GENERATIONS)
+        )
 
     async def _read(
-        self,
-        root: TaskId,
-        relatives: Relatives,
-        *,
-        beside: Collection[TaskId] = (),
-        generations: int = _GENERATIONS,
+        self, relatives: Relatives, read: Callable[[FamilyReader], Awaitable[FamilyHistory]]
     ) -> KnownMessages:
         with self._admission.turn() as turn:
             reader = FamilyReader(
@@ -177,24 +169,26 @@ class MessageReader:
                 before_much=turn.take,
                 relatives=relatives,
             )
-            history = await reader.read_named(root, beside, depth=generations)
+            history = await read(reader)
             if len(history.items) <= _FOLDED_HERE:
-                rows = _fold(root, history)
+                rows = _fold(history)
             else:
-                rows = await anyio.to_thread.run_sync(_fold, root, history)
-        facts = {item.name for item in history.items if isinstance(item, StreamFact)}
+                rows = await anyio.to_thread.run_sync(_fold, history)
+        facts: set[str] = {item.name for item in history.items if isinstance(item, StreamFact)}
+        if history.beyond:
+            facts.add("limit_reached")
         return KnownMessages(rows=rows, missing=sorted(facts.intersection(_INCOMPLETE)))
 
 
-def _fold(root: TaskId, history: FamilyHistory) -> list[MessageRow]:
-    state = MESSAGE_ROWS.initial(root)
+def _fold(history: FamilyHistory) -> list[MessageRow]:
+    state = MESSAGE_ROWS.initial(TaskId("-"))  # of its rows none is the first
     for item in history.items:
         MESSAGE_ROWS.apply(state, item)
     return MESSAGE_ROWS.finish(state, GraphQuery()).rows
 
 
-def _these(task_ids: Collection[TaskId], reading: StreamReading) -> Collection[TaskId]:
-    return task_ids
+def _nobody(_: StreamReading) -> Collection[TaskId]:
+    return ()
 
 
 def _relatives(reading: StreamReading) -> set[TaskId]:

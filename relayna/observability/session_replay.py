@@ -141,8 +141,8 @@ class SessionReplay:
     ) -> SessionReplayed:
         """Send every input of the stage again, to the queue that it was taken from, as a new session.
 
-        Raises as `plan` does, `MalformedMessage` for a stored body that is no message (nothing was published then),
-        `BrokerError` when nothing was, `ReplayCutShort` when some were, and `InvalidSetting` without a broker.
+        Raises as `plan` does, `MalformedMessage` for a stored body that is no message, or whose payload cannot be
+        read as it was handled without the `aliases` of its contract (nothing was published then), `BrokerError` when nothing was, `ReplayCutShort` when some were, and `InvalidSetting` without a broker.
         """
         broker, sink = self._broker, self._sink
         if broker is None or sink is None:
@@ -204,6 +204,7 @@ class SessionReplay:
                 message_id=self._mint.message_id(),
                 run_id=runs.setdefault(one.task_id, TaskId(self._mint.message_id())),
                 source_run=TaskId(one.task_id),
+                input_hash=one.input_hash,
             )
             for one, body in zip(plan.inputs, bodies, strict=True)
         ]

@@ -22,7 +22,9 @@ from relayna.events import (
     EventsLost,
     Opaque,
     OperatorActed,
+    OutputRecorded,
     RunEdgeRecorded,
+    SpanEnded,
     StatusPublished,
 )
 from relayna.events.history import StreamFact
@@ -43,7 +45,7 @@ _LONGEST_SEQ: Final = 19
 _DEAD_LETTERS: Final = (DeadLetterRecorded, DeadLetterReplayed, DeadLetterReplayClaimed)
 _NOT_OBSERVATIONS: Final = (StatusPublished, *_DEAD_LETTERS, Opaque, ChildFinished, OperatorActed)
 _FROM_OUTSIDE: Final = (
-    *_NOT_OBSERVATIONS, ChildRegistered, RunEdgeRecorded, DeliveryRepeated, EventsLost,
+    *_NOT_OBSERVATIONS, ChildRegistered, RunEdgeRecorded, DeliveryRepeated, EventsLost, SpanEnded, OutputRecorded,
 )  # fmt: skip
 """Others may tell them in a stream whose own beginning is gone."""
 
@@ -69,8 +71,10 @@ def has_observations(run: TaskRun) -> bool:
 
 def _is_observation(placed: PlacedEvent) -> bool:
     body, attempt_id = placed.event.body, placed.event.envelope.attempt_id
-    if isinstance(body, StatusPublished | ChildRegistered | RunEdgeRecorded):
-        return attempt_id is not None  # else a store's record, or a reference that a child's record left
+    if isinstance(body, StatusPublished | ChildRegistered | RunEdgeRecorded | SpanEnded | OutputRecorded):
+        return (
+            attempt_id is not None
+        )  # else a store's record, a reference that a child's record left, or uploaded
     return not isinstance(body, _NOT_OBSERVATIONS)
 
 

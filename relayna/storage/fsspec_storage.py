@@ -10,9 +10,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
-import anyio.to_thread
-
 from relayna.errors import InvalidSetting
+from relayna.storage.blocking_calls import BlockingCalls
 from relayna.storage.payload_errors import PayloadNotFound, PayloadStorageFailed
 from relayna.storage.payload_storage import DEFAULT_TENANT, checked_key, checked_owner, payload_key, verified
 from relayna.store_url import masked_store_url
@@ -35,13 +34,15 @@ class FsspecStorage:
         """`options` go to the file system. Raises `InvalidSetting` for a URL that leads nowhere."""
         self._tenant = checked_owner(tenant)
         self._shown = masked_store_url(url)
+        self._url = url
+        self._calls = BlockingCalls(self._shown)
         try:
             from fsspec.core import url_to_fs  # type: ignore[import-untyped]  # it has no types
 
             self._files, root = url_to_fs(url, **options)
-        except (ImportError, ValueError) as error:
-            problem = f"{self._shown!r} leads nowhere: {error}; install relayna[storage] and what it names"
-            raise InvalidSetting("storage_url", "argument", problem) from error
+        except (ImportError, ValueError, OSError) as error:  # some connect at once
+            problem = f"{self._shown!r} leads nowhere: {self._told(error)}; install relayna[storage] and what it names"
+            raise InvalidSetting("storage_url", "argument", problem) from None
         self._root = root.rstrip("/")
 
     async def put(self, data: bytes) -> str:
@@ -71,8 +72,17 @@ class FsspecStorage:
 
     async def _run(self, call: Callable[[], ResultT]) -> ResultT:
         try:
-            return await anyio.to_thread.run_sync(call, abandon_on_cancel=True)
-        except FileNotFoundError:
+            return await self._calls.run(call)
+        except (FileNotFoundError, PayloadStorageFailed):
             raise
-        except Exception as error:  # each file system has errors of its own
-            raise PayloadStorageFailed(self._shown, f"{type(error).__name__}: {error}") from error
+        except Exception as error:  # noqa: BLE001 - each file system has errors of its own, which may quote the URL
+            raise PayloadStorageFailed(self._shown, f"{type(error).__name__}: {self._told(error)}") from None
+
+    def _told(self, error: Exception) -> str:
+        """What it says, without the credentials: many quote the URL, or the part of it that they know."""
+        text = str(error).replace(self._url, self._shown)
+        credentials, at, _ = self._url.partition("://")[2].rpartition("@")
+        secrets = (credentials, credentials.partition(":")[2]) if at else ()
+        for secret in filter(None, secrets):
+            text = text.replace(secret, "***")
+        return text

@@ -11,8 +11,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-import anyio.to_thread
-
+from relayna.storage.blocking_calls import BlockingCalls
 from relayna.storage.payload_errors import PayloadNotFound, PayloadStorageFailed
 from relayna.storage.payload_storage import DEFAULT_TENANT, checked_key, checked_owner, payload_key, verified
 
@@ -26,18 +25,17 @@ class LocalDirectoryStorage:
         """Touches nothing yet. Raises `InvalidSetting` for a tenant whose name cannot be a folder's."""
         self._directory = Path(directory)
         self._tenant = checked_owner(tenant)
+        self._calls = BlockingCalls(str(directory))
 
     async def put(self, data: bytes) -> str:
         """Store the bytes, unless they are there, and return their key. Raises `PayloadStorageFailed`."""
         key = payload_key(self._tenant, data)
-        write = partial(self._write, self._path(key), bytes(data))
-        await anyio.to_thread.run_sync(write, abandon_on_cancel=True)
+        await self._calls.run(partial(self._write, self._path(key), bytes(data)))
         return key
 
     async def get(self, key: str) -> bytes:
         """The bytes under a key. Raises as `PayloadStorage.get` does."""
-        read = partial(self._read, key, self._path(key))
-        return verified(key, await anyio.to_thread.run_sync(read, abandon_on_cancel=True))
+        return verified(key, await self._calls.run(partial(self._read, key, self._path(key))))
 
     def _path(self, key: str) -> Path:
         digest = checked_key(key, self._tenant)
@@ -47,7 +45,9 @@ class LocalDirectoryStorage:
         try:
             if path.exists() and path.stat().st_size == len(data):
                 return
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (path.parent.parent, path.parent):  # of parents, mkdir minds no mode
+                folder.mkdir(mode=0o700, exist_ok=True)
             # Others may be writing the same: the last rename wins, and all of them bring the same bytes.
             handle, name = tempfile.mkstemp(prefix=".", dir=path.parent)  # its mode is 0600
             try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import anyio.to_thread
 import httpx2
 import msgspec
 import pytest
@@ -22,6 +23,7 @@ from observability.trace.diamond import check_diamond, record_diamond
 from relayna.api.runtime import RelaynaRuntime
 from relayna.api.tokens import TokenAccess, new_token
 from relayna.consumer import TaskConsumer, TaskContext, TaskEnvelope
+from relayna.observability.trace import TraceClient
 from relayna.observability.trace.upload import MOST_LINE_BYTES
 from relayna.projections.trace.profile import ProfileSummary
 from relayna.streams import Log, MemoryLog, Recorder
@@ -226,3 +228,28 @@ async def test_nobody_writes_without_the_scope_or_while_writes_are_off(tmp_path:
         async with guarded(app) as url, httpx2.AsyncClient(base_url=url, headers=headers) as client:
             answer = await client.post("/traces/tasks/order-7/spans", content=span_line())
         assert (answer.status_code, answer.json()["code"]) == (403, code)
+
+
+async def test_a_problem_never_quotes_a_whole_line(writer: httpx2.AsyncClient) -> None:
+    line = b'{"data_id": "d", "' + b"k" * 100_000 + b'": 1}\n'
+    answer = await writer.post("/traces/tasks/t-1/assets", content=line, headers=NDJSON)
+    [problem] = answer.json()["problems"]
+    assert answer.json()["bad"] == 1
+    assert len(problem["problem"]) < 300
+
+
+@pytest.mark.parametrize(
+    ("lines", "stopped"), [([b"{}"] * 500_000, "too_many_bad_lines"), ([b"x" * 16_000_000], "line_too_long")]
+)
+async def test_an_upload_that_is_stopped_early_is_answered(
+    tmp_path: Path, lines: list[bytes], stopped: str
+) -> None:
+    """Also to a client that sends all of it before it reads: what is left over must not break its connection."""
+    token, tokens = new_token(), tmp_path / "tokens.toml"
+    tokens.write_text(token_entry("tester", token, "record"), encoding="utf-8")
+    app = whole_app(RelaynaRuntime(log=MemoryLog()), access=TokenAccess(tokens), allow_writes=True)
+    async with guarded(app) as url:
+        client = TraceClient(url, token=token)
+        body = (b"\n".join(lines[start : start + 9_999]) for start in range(0, len(lines), 9_999))
+        told = await anyio.to_thread.run_sync(client.upload, "order-7", "spans", body)
+    assert (told.accepted, told.stopped) == (0, stopped)

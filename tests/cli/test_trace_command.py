@@ -1,4 +1,4 @@
-"""`relayna trace` against a real server: rows, analyses, exports and exit codes. One process each; views are drawn in
+"""`relayna trace` against a real server: rows, analyses, exports and exit codes. Views are drawn in
 tests/observability/trace/test_trace_terminal.py."""
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 import msgspec
 import pytest
-from cli.command_line import relayna
+from cli.in_process import relayna_here
 from observability.trace.collector import collecting
 from observability.trace.diamond import check_diamond, record_diamond
 from servers import StoreUnderTest
@@ -26,8 +26,8 @@ def store(any_store: StoreUnderTest) -> tuple[str, ...]:
 
 
 def test_the_analysis_in_the_terminal_has_the_figures(store: tuple[str, ...]) -> None:
-    run = relayna("trace", "analyze", "d", *store, COLUMNS="80")
-    assert (run.returncode, run.stderr) == (0, b"")
+    run = relayna_here("trace", "analyze", "d", *store, COLUMNS="80")
+    assert (run.code, run.stderr) == (0, "")
     lines = run.stdout.decode().splitlines()
     assert lines[:5] == [
         "Session   a",
@@ -41,41 +41,41 @@ def test_the_analysis_in_the_terminal_has_the_figures(store: tuple[str, ...]) ->
 
 
 def test_as_json_it_is_the_answer_of_the_api(store: tuple[str, ...]) -> None:
-    run = relayna("trace", "analyze", "a", "-f", "json", *store)
+    run = relayna_here("trace", "analyze", "a", "-f", "json", *store)
     check_diamond(msgspec.json.decode(run.stdout, type=ProfileSummary))
 
 
 def test_rows_go_to_stdout_or_into_a_file(store: tuple[str, ...], tmp_path: Path) -> None:
-    run = relayna("trace", "fetch", "lineage", "a", *store)
+    run = relayna_here("trace", "fetch", "lineage", "a", *store)
     rows = [json.loads(line) for line in run.stdout.splitlines()]
     assert {(row["data_id"], row["source_data_id"]) for row in rows} == {
         ("b", "a"), ("c", "a"), ("d", "b"), ("d", "c"),
     }  # fmt: skip
     file = tmp_path / "spans.ndjson"
-    run = relayna("trace", "fetch", "spans", "a", "-o", str(file), *store)
-    assert (run.returncode, run.stdout) == (0, b"")
+    run = relayna_here("trace", "fetch", "spans", "a", "-o", str(file), *store)
+    assert (run.code, run.stdout) == (0, b"")
     assert len(file.read_bytes().splitlines()) == 12
 
 
 def test_spans_go_to_a_collector(store: tuple[str, ...]) -> None:
     with collecting() as collector:
-        run = relayna("trace", "export", "a", "--endpoint", collector.url, "--header", "x-key=k", *store)
-    assert (run.returncode, run.stdout) == (0, b"")
-    assert b"sent 12 spans of session 'a'" in run.stderr
+        run = relayna_here("trace", "export", "a", "--endpoint", collector.url, "--header", "x-key=k", *store)
+    assert (run.code, run.stdout) == (0, b"")
+    assert "sent 12 spans of session 'a'" in run.stderr
     assert len(collector.spans) == 12
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("analyze", "nobody"), 3, b"Nothing is recorded for task 'nobody'"),
-        (("fetch", "dreams", "a"), 2, b"'dreams' is not one of"),
-        (("export", "a", "--endpoint", "here"), 2, b"no URL of a collector"),
+        (("analyze", "nobody"), 3, "Nothing is recorded for task 'nobody'"),
+        (("fetch", "dreams", "a"), 2, "'dreams' is not one of"),
+        (("export", "a", "--endpoint", "here"), 2, "no URL of a collector"),
     ],
 )
 def test_what_cannot_be_answered_exits_with_a_code(
-    store: tuple[str, ...], arguments: tuple[str, ...], code: int, said: bytes
+    store: tuple[str, ...], arguments: tuple[str, ...], code: int, said: str
 ) -> None:
-    run = relayna("trace", *arguments, *store)
-    assert (run.returncode, run.stdout) == (code, b"")
+    run = relayna_here("trace", *arguments, *store)
+    assert (run.code, run.stdout) == (code, b"")
     assert said in run.stderr

@@ -14,7 +14,8 @@ import httpx2
 import pytest
 from anyio import to_thread
 from api.whole_service import guarded, token_entry, whole_app
-from cli.command_line import ROOT, relayna
+from cli.command_line import ROOT
+from cli.in_process import relayna_here
 from consumer.bench import Bench
 from observability.trace.collector import collecting
 from servers import StoreUnderTest
@@ -95,9 +96,9 @@ async def test_the_commands_work(world: World, tmp_path: Path) -> None:
                 told = told.replace("spans.ndjson", str(tmp_path / "spans.ndjson"))
                 [name, *arguments] = shlex.split(told)
                 run = await anyio.to_thread.run_sync(
-                    lambda arguments=arguments: relayna(*arguments, *world.options)
+                    lambda arguments=arguments: relayna_here(*arguments, *world.options)
                 )
-                assert (name, run.returncode) == ("relayna", 0), run.stderr
+                assert (name, run.code) == ("relayna", 0), run.stderr
     assert len((tmp_path / "spans.ndjson").read_bytes().splitlines()) == len(collector.spans) == 6
 
 

@@ -348,3 +348,40 @@ async def test_a_chain_longer_than_few_streams_is_told_to_its_end() -> None:
     assert (len(chain.births), chain.origin, chain.missing) == (len(names), names[0], [])
     forget(world, *names[:-1])
     assert await service(world).why(names[-1]) == chain
+
+
+async def test_a_run_heard_of_again_when_its_stream_was_gone_keeps_its_birth() -> None:
+    world = memory_world()
+    await store_events(world.log, family())
+    indexer = world.indexer()
+    await indexer.catch_up()
+    forget(world, "R2")
+    again = AttemptId("again")
+    late = 8 * 86_400
+    await store_events(
+        world.log,
+        [
+            told("R2", late, "again.0", TaskMessageReceived(consumer_name="worker"), attempt_id=again, seq=0),
+            told("R2", late, "again.used", UsageRecorded(cost=5), attempt_id=again),
+        ],
+    )
+    await indexer.catch_up()
+    for gone in ([], ["R1"], ["R1", "R2", "R3", "R4"]):
+        forget(world, *gone)
+        found = await service(world).session("S")
+        of_it = [(edge.kind, edge.cost_attributed) for edge in found.edges if edge.target_run == "R2"]
+
+        assert of_it == [("spawn", 10_000), ("retry", 5)]
+        assert {one.run_id: one.status for one in found.runs}["R2"] == "running"
+        assert found.stats.root_run_ids == ["R1"]
+        assert [hop.edge.target_run for hop in (await service(world).why("R4")).births] == ["R4", "R2", "R1"]
+
+
+@pytest.mark.parametrize("recorded", [True, False], ids=["with records", "of streams alone"])
+async def test_a_session_before_one_of_its_runs_is_found_by_that_run(recorded: bool) -> None:
+    world = await indexed(family())
+    moment = format_instant(Instant(START + SECOND))
+    by_root = await service(world, recorded=recorded).session("R1", at=moment)
+
+    assert [one.run_id for one in by_root.runs] == ["R1", "R2"]
+    assert await service(world, recorded=recorded).session("R4", at=moment) == by_root

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import anyio
 import pytest
@@ -23,7 +23,7 @@ from relayna.observability.message_told import ChainTold, MessagesWanted, Messag
 from relayna.observability.read_models import run_records_beside
 from relayna.observability.run_records.encoding import KeptRun
 from relayna.observability.run_records.known_runs import KnownRuns
-from relayna.streams import Append, Log, MemoryLog, TaskAddress
+from relayna.streams import Append, Log, MemoryLog, StreamPage, StreamRange, TaskAddress
 from relayna.streams.redis import RedisLog
 from relayna.testing import history
 
@@ -282,3 +282,43 @@ async def read_to_the_end(service: MessageLineageService, begun: anyio.Event, se
         chain = await service.chain(IDS["L1"], task_id="L1")
         seen.append(chain)
         is_over = chain.message.subtree_done
+
+
+@pytest.mark.parametrize(("generations", "missing"), [(3, ["limit_reached"]), (4, [])])
+async def test_a_chain_that_is_deeper_than_is_read_says_so(
+    generations: int, missing: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relayna.observability.message_reading._GENERATIONS", generations)
+    log = MemoryLog()
+    await keep(log, a_chain(5))
+    known = await MessageLineageService(log=log).messages(MessagesWanted(session="t0"))
+    assert (known.total, known.missing) == (5, missing)  # the last one is known by who asked for it
+
+
+def a_chain(length: int) -> list[RecordedEvent]:
+    """Each task asks for the next."""
+    first = told = history("t0").published()
+    for number in range(1, length):
+        attempt = told.attempt()
+        told = attempt.spawns(f"t{number}")
+        attempt.acked()
+    told.attempt().acked()
+    return first.events
+
+
+class CountedLog(MemoryLog):
+    reads = 0
+
+    async def read(self, ranges: Sequence[StreamRange]) -> list[StreamPage]:
+        self.reads += 1
+        return await super().read(ranges)
+
+
+async def test_recent_tasks_that_are_gone_are_looked_for_at_once() -> None:
+    made = memory_world()
+    for number in range(30):
+        await store_events(made.log, history(f"t{number}").published().attempt().acked().events)
+    await made.indexer().catch_up()
+    emptied = CountedLog()
+    assert (await MessageLineageService(log=emptied, lists=made.lists()).statistics()).handlers == []
+    assert emptied.reads == 1

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from consumer.bench import QUICK, Bench
+from consumer.bench import QUICK, SHARED, Bench
 from consumer.test_workflow_consumer import WORKFLOW
 from msgspec.structs import replace
 
 from relayna.consumer import (
     MalformedMessage,
+    RelaynaClient,
     TaskConsumer,
     TaskContext,
     TaskEnvelope,
@@ -31,7 +33,7 @@ from relayna.observability.message_told import MessagesWanted, MessageTold
 from relayna.observability.session_replay import InputsMissing, ReplayCutShort, SessionReplay
 from relayna.projections.graph import encode_graph
 from relayna.storage import LocalDirectoryStorage
-from relayna.topologies import Declarations, Queue
+from relayna.topologies import ContractAliasConfig, Declarations, Queue
 
 pytestmark = pytest.mark.anyio
 
@@ -282,3 +284,34 @@ async def test_without_a_broker_there_are_plans_alone(tmp_path: Path) -> None:
         service = SessionReplay(reader=MessageReader(log=bench.log), storage=LocalDirectoryStorage(tmp_path))
         with pytest.raises(InvalidSetting, match="needs a broker"):
             await service.replay("order", "ship")
+
+
+async def test_a_body_under_other_names_is_replayed_whole_or_not_at_all(tmp_path: Path) -> None:
+    aliases = ContractAliasConfig(field_aliases={"payload": "data"})
+    async with Bench() as bench:
+        storage = LocalDirectoryStorage(tmp_path)
+        client = RelaynaClient(
+            topology=SHARED, broker=bench.broker, observation_sink=bench.recorder, clock=bench.workers_clock,
+            mint=bench.mint, aliases=aliases, storage=storage,
+        )  # fmt: skip
+        async with client, bench.working(TaskConsumer(rabbitmq=client, handler=nothing)):
+            await client.publish_task("order", {"part": 1})
+            await bench.settled()
+        await bench.recorder.durable()
+
+        def replay(**options: Any) -> SessionReplay:
+            reader = MessageReader(log=bench.log)
+            return SessionReplay(
+                reader=reader, storage=storage, broker=bench.broker, sink=bench.recorder, **options
+            )
+
+        with pytest.raises(MalformedMessage, match="aliases"):
+            await replay().replay("order", "work")
+        assert bench.broker.depth("work") == 0
+        await replay(aliases=aliases).replay("order", "work")
+        [message] = await bench.messages("work")
+    assert json.loads(message.body)["data"] == {"part": 1}
+
+
+async def nothing(task: TaskEnvelope, context: TaskContext) -> None:
+    pass

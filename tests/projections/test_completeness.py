@@ -10,8 +10,18 @@ from hypothesis import strategies as st
 from projections.plain_histories import at, plain_items
 from projections.test_execution import graph_of
 
-from relayna.events import ChildRegistered, Envelope, EventsLost, RecordedEvent
+from relayna.events import (
+    ChildRegistered,
+    Envelope,
+    EventsLost,
+    OutputRecorded,
+    RecordedEvent,
+    SpanEnded,
+    StatusPublished,
+)
 from relayna.events.history import StreamFact
+from relayna.ids import EventId, TaskId
+from relayna.instants import Instant
 from relayna.projections.completeness import _confessed, _without, has_observations, proved_to
 from relayna.projections.gathering import gather_task_run
 from relayna.testing import history, nodes
@@ -168,3 +178,27 @@ def test_holes_of_any_width(lost: list[tuple[int, int]], bounds: list[int]) -> N
     confessed = {seq for first, last in lost for seq in range(first, last + 1)}
     missing = {seq for first, last in holes for seq in range(first, last + 1)}
     assert [seq for first, last in left for seq in range(first, last + 1)] == sorted(missing - confessed)
+
+
+def uploaded() -> list[RecordedEvent]:
+    """What anybody can send of any task, with times of its own."""
+    early = Instant(-9)
+    bodies = (SpanEnded(name="read", started_at=early, ended_at=early), OutputRecorded(data_id="d"))
+    return [
+        RecordedEvent(
+            envelope=Envelope(event_id=EventId(f"up.{number}"), timestamp=early, task_id=TaskId("T")),
+            body=body,
+        )
+        for number, body in enumerate(bodies)
+    ]
+
+
+def test_what_was_uploaded_is_nothing_that_a_worker_told() -> None:
+    envelope = Envelope(event_id=EventId("status.1"), timestamp=Instant(1), task_id=TaskId("T"))
+    by_a_store = RecordedEvent(envelope=envelope, body=StatusPublished(status="completed"))
+    assert reasons([by_a_store, *uploaded()]) == reasons([by_a_store]) == ["no_observations"]
+
+
+def test_what_was_uploaded_hides_no_missing_beginning() -> None:
+    headless = history("T").published().attempt().acked().events[1:]
+    assert reasons([*uploaded(), *headless]) == reasons([*headless]) == ["head_missing"]

@@ -25,7 +25,7 @@ from relayna.api.endpoint import Endpoint, Parameter
 from relayna.api.runtime import RelaynaRuntime
 from relayna.api.tokens import TokenAccess
 from relayna.clock import SystemClock
-from relayna.events import DeadLetterRecorded, Envelope, Event, encode_event, encode_frame
+from relayna.events import DeadLetterRecorded, Envelope, Event, TaskPublished, encode_event, encode_frame
 from relayna.ids import EventId, TaskId, Tenant
 from relayna.observability import StatusStore
 from relayna.streams import Append, Log, TaskAddress
@@ -216,7 +216,7 @@ def headers_of(role: str, tenant: str) -> dict[str, str]:
 
 
 async def record(log: Log, tenant: str, number: int) -> None:
-    """A task with a status and a dead letter, all of which name their tenant."""
+    """A task with a start, a status and a dead letter, all of which name their tenant."""
     name = task_of(tenant, number)
     store = StatusStore(log, tenant=tenant)
     await store.add_status(name, "failed", meta={"of": f"a secret of {tenant}"}, message_id=f"{name}-message")
@@ -230,7 +230,7 @@ async def record(log: Log, tenant: str, number: int) -> None:
         headers={"of": f"a secret of {tenant}"},
         body=f"a secret of {tenant}".encode(),
     )
-    frame = encode_frame(
-        TaskId(name), None, now // 1000, [encode_event(Event(envelope=envelope, body=letter))]
-    )
+    published = Envelope(event_id=EventId(f"{name}.published"), timestamp=now, task_id=TaskId(name))
+    told = [Event(envelope=published, body=TaskPublished()), Event(envelope=envelope, body=letter)]
+    frame = encode_frame(TaskId(name), None, now // 1000, [encode_event(event) for event in told])
     await log.append([Append(TaskAddress(TaskId(name), Tenant(tenant)), frame)])

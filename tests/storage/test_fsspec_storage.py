@@ -37,3 +37,20 @@ async def test_what_the_file_system_raises_is_translated(tmp_path: Path) -> None
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     with pytest.raises(PayloadStorageFailed):
         await FsspecStorage(f"file://{tmp_path}/file").put(b"x")
+
+
+def test_a_place_that_refuses_to_be_reached_is_no_setting() -> None:
+    with pytest.raises(InvalidSetting) as raised:
+        FsspecStorage("ftp://writer:secret@127.0.0.1:1/inputs")
+    assert "secret" not in str(raised.value)
+
+
+async def test_what_the_file_system_says_names_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    def quote(path: str) -> bool:
+        raise OSError("cannot reach writer:secret@host, nor with secret")
+
+    monkeypatch.setattr("fsspec.implementations.memory.MemoryFileSystem.exists", staticmethod(quote))
+    with pytest.raises(PayloadStorageFailed, match="cannot reach") as raised:
+        await FsspecStorage("memory://writer:secret@host/inputs").put(b"x")
+    assert "secret" not in str(raised.value)
+    assert raised.value.__cause__ is None

@@ -31,10 +31,11 @@ class TestContract(StorageContract):
 
 
 async def test_only_the_owner_may_read_what_is_stored(tmp_path: Path) -> None:
-    await LocalDirectoryStorage(tmp_path).put(b"secret")
-    (path,) = (tmp_path / name for name in files_below(tmp_path))
+    root = tmp_path / "not" / "there"
+    await LocalDirectoryStorage(root).put(b"secret")
+    (path,) = (root / name for name in files_below(root))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in (root, *path.parents[:2])} == {0o700}
 
 
 async def test_a_directory_that_is_none_says_so(tmp_path: Path) -> None:

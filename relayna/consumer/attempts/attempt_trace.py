@@ -67,13 +67,15 @@ class AttemptTrace:
             batch_id=span.batch_id,
             payload_bytes=span.payload_bytes,
         )
-        if span.name == DUMP and not self._is_over:
-            before = self._dumps.pop(span.data_id, None)
-            self._dumps[span.data_id] = told
-            if before is not None:
-                self._record(before)
-        else:
+        if span.name != DUMP:
             self._record(told)
+            return
+        before = self._dumps.pop(span.data_id, None)
+        self._dumps[span.data_id] = told
+        if before is not None:
+            self._record(before)
+        if self._is_over:  # looked at last: a thread may outlive its handler
+            self._tell_dumps()
 
     def mark(self, name: str, *, data_id: str, batch_id: str | None) -> None:
         """A moment, without a length."""
@@ -98,7 +100,8 @@ class AttemptTrace:
         """An output is there. Its size is its dump's too: of the one that is open here, or that ended last."""
         size, around = output.payload_bytes, _current.get()
         dump = self._dumps.pop(output.data_id, None)
-        if size is not None and around is not None and around.name == DUMP and around.payload_bytes is None:
+        is_open = around is not None and around.trace is self and around.name == DUMP
+        if size is not None and around is not None and is_open and around.payload_bytes is None:
             around.payload_bytes = size
         elif size is not None and dump is not None and dump.payload_bytes is None:
             dump = replace(dump, payload_bytes=size)
@@ -112,8 +115,7 @@ class AttemptTrace:
         if self._is_over:
             return
         self._is_over = True
-        while self._dumps:
-            self._record(self._dumps.popitem()[1])
+        self._tell_dumps()
         root = self._span(
             TASK,
             self._began,
@@ -126,6 +128,13 @@ class AttemptTrace:
             payload_bytes=None,
         )
         self._record(root, 0)
+
+    def _tell_dumps(self) -> None:
+        """What is held back; each once, whoever takes it."""
+        for data_id in list(self._dumps):
+            dump = self._dumps.pop(data_id, None)
+            if dump is not None:
+                self._record(dump)
 
     def _span(
         self,

@@ -54,6 +54,8 @@ def span_json(told: ToldSpan, session_id: str) -> _Json:
     """The span as OpenTelemetry's SDK for Python tells it, ids without `0x`."""
     body, extras = told.body, dict(told.body.attributes or {})
     own = {name.removeprefix(OTEL): extras.pop(name) for name in list(extras) if name.startswith(OTEL)}
+    for name in _OWN - {"links"}:  # an attribute of such a name is not believed
+        own.pop(name, None)
     named = {
         SPAN_TYPE: body.type,
         DATA_ID: told.data_id,

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from relayna.errors import ConfigurationError, RelaynaError
+from relayna.events import SpanEnded
 from relayna.observability.trace.otel_json import span_json
 from relayna.projections.trace.names import analysis_trace_id, derived_span_id, traceparent_parts
 from relayna.projections.trace.recorded import ToldSpan
@@ -23,6 +24,9 @@ __all__ = ["ExportFailed", "OtlpExporter"]
 
 _AT_ONCE: Final = 512
 _SIMPLE: Final = (str, bool, int, float)
+_LARGEST: Final = 2**63 - 1
+_LATEST: Final = (2**64 - 1) // 1_000
+"""Microseconds: times are sent as nanoseconds, in 64 bits without a sign."""
 
 
 class ExportFailed(RelaynaError):
@@ -66,8 +70,11 @@ class OtlpExporter:
         )
 
     def export(self, spans: Iterable[ToldSpan], session_id: str) -> int:
-        """Send a session's spans and say how many. Waits: call it from a thread. Raises `ExportFailed`."""
-        waiting, sent = iter(spans), 0
+        """Send a session's spans and say how many. Waits: call it from a thread. Raises `ExportFailed`.
+
+        Spans before 1970 or after 2554 are left out: the protocol has no such times.
+        """
+        waiting, sent = (told for told in spans if _has_times(told.body)), 0
         while some := list(islice(waiting, _AT_ONCE)):
             result = self._exporter.export([self._readable(told, session_id) for told in some])
             if result.name != "SUCCESS":
@@ -106,10 +113,18 @@ class OtlpExporter:
         )
 
 
+def _has_times(span: SpanEnded) -> bool:
+    return span.started_at >= 0 and span.ended_at <= _LATEST
+
+
 def _attribute(value: object) -> Any:  # Any: what OpenTelemetry takes as an attribute
     """The value, as text where OpenTelemetry knows no such values."""
-    if isinstance(value, _SIMPLE):
+    if _is_simple(value):
         return value
-    if isinstance(value, list) and len({type(one) for one in value}) == 1 and isinstance(value[0], _SIMPLE):
+    if isinstance(value, list) and len({type(one) for one in value}) == 1 and all(map(_is_simple, value)):
         return value
     return str(value)
+
+
+def _is_simple(value: object) -> bool:
+    return isinstance(value, _SIMPLE) and not (isinstance(value, int) and abs(value) > _LARGEST)

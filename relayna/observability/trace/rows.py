@@ -36,6 +36,7 @@ __all__ = [
 RowType: TypeAlias = Literal["spans", "assets", "lineage"]
 ROW_TYPES: Final[tuple[RowType, ...]] = get_args(RowType)
 
+_MOST_SAID: Final = 200
 _SOURCES_ALONE: Final = 0
 """The version of what is no version of an asset, and only says what data was made from."""
 
@@ -98,7 +99,7 @@ def row_lines(kind: RowType, rows: TraceRows, history: TraceHistory) -> Iterator
                         )
                     )
         case "lineage":
-            for source in sorted(history.sources, key=lambda one: (one.created_at, one.data_id)):
+            for source in sorted(history.sources, key=lambda one: (one.created_at, one.data_id, one.place)):
                 yield msgspec.json.encode(
                     LineageRow(
                         data_id=source.data_id,
@@ -118,7 +119,9 @@ def event_of_row(kind: RowType, line: bytes, *, task_id: TaskId, now: Instant) -
     except BadSpan as error:
         raise BadRow(str(error)) from None
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRow(f"it is no such row: {error}") from None
+        raise BadRow(
+            f"it is no such row: {str(error)[:_MOST_SAID]}"
+        ) from None  # it may quote all of the line
     digest = hashlib.sha256(line.strip()).hexdigest()[:32]
     event_id: EventId = message_event_id(MessageId(digest), f"uploaded_{kind}")
     return Event(envelope=Envelope(event_id=event_id, timestamp=at, task_id=task_id), body=body)

@@ -137,7 +137,9 @@ def _session_trace(asked: TaskId, history: FamilyHistory) -> SessionTrace:
     events = [item for item in history.items if isinstance(item, RecordedEvent)]
     session = events_of_session(asked, events)
     rows, told = session_rows(session.session_id, session.events)
-    facts = {item.name for item in history.items if isinstance(item, StreamFact)}
+    facts: set[str] = {item.name for item in history.items if isinstance(item, StreamFact)}
+    if history.beyond:
+        facts.add("limit_reached")
     return SessionTrace(
         session_id=session.session_id,
         rows=rows,

@@ -6,7 +6,8 @@ batch of facts at most, however long the body is.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import aclosing
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -67,13 +68,14 @@ async def upload_rows(
     Raises `StoreError`; what was recorded by then stays.
     """
     upload = _Upload(log, address, kind, clock, redact)
-    async for line in _lines(body):
-        if line is None:
-            upload.stopped = "line_too_long"
-            break
-        await upload.take(line)
-        if upload.stopped is not None:
-            break
+    async with aclosing(_lines(body)) as lines:
+        async for line in lines:
+            if line is None:
+                upload.stopped = "line_too_long"
+                break
+            await upload.take(line)
+            if upload.stopped is not None:
+                break
     await upload.end(actor)
     return upload.told()
 
@@ -171,7 +173,7 @@ class _Upload:
             self.stopped = "too_many_bad_lines"
 
 
-async def _lines(body: AsyncIterable[bytes]) -> AsyncIterator[bytes | None]:
+async def _lines(body: AsyncIterable[bytes]) -> AsyncGenerator[bytes | None, None]:
     """Each line without its end; None for one that is too long, and then nothing more."""
     rest = bytearray()
     async for piece in body:

@@ -29,6 +29,8 @@ class StageInput(Struct, frozen=True, kw_only=True):
     """`task` or `workflow`: what its body is."""
     stage: str | None
     """Of a workflow."""
+    input_hash: str | None = None
+    """Of the payload that was handled."""
 
 
 class StageReplayPlan(Struct, frozen=True, kw_only=True):
@@ -99,4 +101,5 @@ def _input(row: MessageRow) -> StageInput | None:
         storage_key=told["storage_key"],
         kind=told["kind"],
         stage=row.route if told["kind"] == "workflow" else None,
+        input_hash=row.input_hash,
     )

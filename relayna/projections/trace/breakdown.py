@@ -41,6 +41,8 @@ def break_down(spans: Iterable[Span]) -> Breakdown:
     compute: dict[str, list[Span]] = {}
     network: dict[str, list[Span]] = {}
     for span in spans:
+        if span.type == "marker":
+            continue
         if span.name == TASK:
             tasks.append(span)
         elif span.type == "compute":

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from relayna.instants import Instant, format_instant
+from relayna.instants import format_instant
 from relayna.projections.trace.breakdown import Breakdown, PhaseTable, break_down
-from relayna.projections.trace.spans import Output, Span, TraceHistory, seconds
+from relayna.projections.trace.spans import TASK, Output, Span, TraceHistory, seconds
 from relayna.projections.trace.timings import RunTiming, sources_by_run, time_runs
 
 __all__ = [
@@ -96,7 +96,9 @@ class ProfileSummary(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def analyse(history: TraceHistory) -> ProfileSummary:
     """Analyse a session. What is told twice counts twice; the order in which it is told does not matter."""
     spans = sorted(history.spans, key=lambda span: (span.start, span.end, span.name, span.span_id))
-    ordered = sorted(history.sources, key=lambda one: (one.created_at, one.data_id, one.source_data_id))
+    ordered = sorted(
+        history.sources, key=lambda one: (one.created_at, one.data_id, one.place, one.source_data_id)
+    )
     sources = sources_by_run(ordered)
     timings = time_runs(spans, sources, history.waited_since)
     return ProfileSummary(
@@ -198,5 +200,7 @@ def _spans_of_path(spans: Sequence[Span], path: set[str], timings: Mapping[str, 
 
 
 def _wall_of_session(spans: Sequence[Span]) -> int:
-    ends: list[Instant] = [span.end for span in spans]
-    return max(max(ends) - min(span.start for span in spans), 0) if ends else 0
+    """As the breakdown has it; of sessions without a task span, from the first beginning to the last end."""
+    tasks = [span for span in spans if span.name == TASK and span.type != "marker"]
+    bounds = tasks or spans
+    return max(max(span.end for span in bounds) - min(span.start for span in bounds), 0)

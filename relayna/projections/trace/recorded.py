@@ -100,9 +100,9 @@ def history_of(session_id: str, rows: TraceRows) -> TraceHistory:
         spans=[_span(told) for told in rows.spans],
         outputs=[_output(told) for told in rows.outputs if told.body.version > 0],
         sources=[
-            Source(data_id=told.body.data_id, source_data_id=source, created_at=told.at)
+            Source(data_id=told.body.data_id, source_data_id=source, created_at=told.at, place=place)
             for told in rows.outputs
-            for source in told.body.sources
+            for place, source in enumerate(told.body.sources)
         ],
     )
 

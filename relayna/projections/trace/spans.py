@@ -57,6 +57,8 @@ class Source(Struct, frozen=True, kw_only=True):
     data_id: str
     source_data_id: str
     created_at: Instant
+    place: int = 0
+    """Among what was told at once."""
 
 
 class TraceHistory(Struct, frozen=True, kw_only=True):

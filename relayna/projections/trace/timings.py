@@ -102,7 +102,8 @@ def _length_of_attempt(spans: Sequence[Span]) -> int:
 
 
 def _task_of(spans: Iterable[Span]) -> Span | None:
-    return next((span for span in spans if span.name == TASK and span.parent_span_id is None), None)
+    tasks = (span for span in spans if span.name == TASK and span.type != "marker")
+    return next((span for span in tasks if span.parent_span_id is None), None)
 
 
 def _queued(timing: RunTiming, timings: Mapping[str, RunTiming], sources: Sequence[str]) -> RunTiming:

@@ -8,7 +8,7 @@ what many records say alike lies beside the week's (`Directory.headings`) and is
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from msgspec import Struct, field
@@ -21,7 +21,7 @@ from relayna.streams.run_records import WEEK_MICROS, StoredRun, week_of
 
 __all__ = [
     "LARGEST_PARTS", "Directory", "KeptWeek", "Placement", "continued_fields", "heading_code", "part_of", "placement_of",
-    "read_directory", "read_run", "run_field", "run_fields", "spot_of", "week_value",
+    "read_directory", "read_run", "records_among", "run_field", "run_fields", "spot_of", "week_value",
 ]  # fmt: skip
 
 LARGEST_PARTS: Final = 4_096
@@ -142,6 +142,11 @@ def read_run(
             raise ValueError("a piece of it is missing")
         value = value[:1] + value[2:] + b"".join(piece for piece in told if piece is not None)
     return _run(tenant, week, name, PackedReader(value), headings), pieces
+
+
+def records_among(names: Iterable[bytes]) -> int:
+    """How many records begin in these fields, readable or not."""
+    return sum(name[:1] != bytes((_PIECE,)) for name in names)
 
 
 def week_value(week: KeptWeek) -> str:

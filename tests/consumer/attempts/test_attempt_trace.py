@@ -196,3 +196,28 @@ async def test_without_a_sink_nothing_is_told_and_nothing_breaks() -> None:
             consumer = TaskConsumer(rabbitmq=silent, handler=handle)
             await bench.work_off(consumer, publish=lambda: silent.publish_task("photo"))
     assert seen == ["photo"]
+
+
+class Interrupted(dict[str, SpanEnded]):
+    """Dumps that are held back, and what another thread does while one of them is put there."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        super().__init__()
+        self._meanwhile = meanwhile
+
+    def __setitem__(self, data_id: str, dump: SpanEnded) -> None:
+        self._meanwhile()
+        super().__setitem__(data_id, dump)
+
+
+async def test_a_dump_that_ends_in_a_thread_while_the_attempt_ends_is_told_once() -> None:
+    def handler(context: TaskContext) -> None:
+        trace = context._traced()
+        trace._dumps = Interrupted(trace.finish)
+        with context.span("dump to storage", "network"):
+            pass
+
+    assert [span.name for span in (await told_by(handler)) if isinstance(span, SpanEnded)] == [
+        "task",
+        "dump to storage",
+    ]

@@ -152,3 +152,11 @@ GOOD: dict[str, Any] = {
 def test_what_is_no_span_is_refused(line: str | dict[str, Any], problem: str) -> None:
     with pytest.raises(BadSpan, match=problem):
         span_from_json((line if isinstance(line, str) else json.dumps(line)).encode())
+
+
+def test_an_attribute_never_stands_for_what_a_span_says_itself() -> None:
+    line = b'{"name": "read", "start_time": "2026-01-01T00:00:00Z", "end_time": "2026-01-01T00:00:01Z", "attributes": '
+    read = span_from_json(line + b'{"otel.name": "other", "otel.context": "none", "otel.resource": "kept"}}')
+    told = json.loads(span_line(ToldSpan(body=read, data_id="d", task_id=TaskId("t")), "s"))
+    assert (told["name"], told["resource"]) == ("read", "kept")
+    assert set(told["context"]) == {"trace_id", "span_id", "trace_state"}

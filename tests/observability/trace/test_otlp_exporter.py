@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 
 import pytest
+from msgspec.structs import replace
 from observability.trace.collector import collecting
 from observability.trace.diamond import record_diamond
 
 from relayna.errors import ConfigurationError
+from relayna.instants import Instant
 from relayna.observability.trace import ExportFailed, OtlpExporter, SessionTrace, TraceService
 from relayna.projections.trace.names import analysis_trace_id
 from relayna.streams import MemoryLog
@@ -46,6 +48,23 @@ async def test_a_collector_gets_every_span_with_its_parent_times_and_attributes(
     }
     assert resource == "relayna"
     assert collector.headers[0]["x-key"] == "secret"
+
+
+async def test_what_the_protocol_cannot_hold_keeps_no_other_span_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    [sound, *_] = (await diamond()).rows.spans
+    body = sound.body
+    early = replace(sound, body=replace(body, started_at=Instant(-1)))
+    late = replace(sound, body=replace(body, ended_at=Instant(253_402_300_799_999_999)))
+    large = replace(sound, body=replace(body, attributes={"a": 2**70, "b": [2**70], "c": {"d": None}}))
+    with collecting() as collector:
+        exporter = OtlpExporter(collector.url)
+        assert exporter.export([early, sound, late, large], "a") == 2
+        exporter.close()
+    told = {one.key: one.value.string_value for one in collector.spans[1].attributes}
+    assert (told["a"], told["b"], told["c"]) == (str(2**70), f"[{2**70}]", "{'d': None}")
+    assert caplog.records == []
 
 
 async def test_many_spans_go_in_several_requests() -> None:

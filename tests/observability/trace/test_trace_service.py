@@ -10,6 +10,7 @@ from relayna.errors import ExecutionNotFound
 from relayna.events import RecordedEvent, SpanEnded, TaskMessageReceived
 from relayna.instants import Instant
 from relayna.observability.trace.trace_service import TraceService
+from relayna.testing import history
 from relayna.testing.scribe import START
 
 pytestmark = pytest.mark.anyio
@@ -39,3 +40,17 @@ async def test_a_session_that_no_task_is_named_after() -> None:
     assert (found.workflow_id, found.data_ids, found.event_count) == ("night", ["a", "b"], 2)
     with pytest.raises(ExecutionNotFound):
         await service.analysis("dusk")
+
+
+async def test_a_session_that_is_deeper_than_is_read_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relayna.observability.trace.trace_service._GENERATIONS", 1)
+    world = memory_world()
+    first = history("t0").published()
+    attempt = first.attempt()
+    second = attempt.spawns("t1").attempt()
+    await store_events(world.log, first.events)
+    service = TraceService(log=world.log, clock=world.clock)
+    assert (await service.session("t0")).missing == []
+    second.spawns("t2")
+    await store_events(world.log, first.events)
+    assert (await service.session("t0")).missing == ["limit_reached"]

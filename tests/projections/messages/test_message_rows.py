@@ -68,7 +68,7 @@ def test_what_is_recorded_of_contents_is_told() -> None:
     }  # fmt: skip
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(items=histories)
 def test_whatever_is_recorded_rows_are_a_forest_with_right_counts(items: list[Item]) -> None:
     check_forest(items)

@@ -209,3 +209,28 @@ def test_what_a_merge_parent_did_counts_on_the_path_of_its_children() -> None:
     assert path is not None
     assert path.path == ["child"]
     assert (path.hardware_summary.event_type, path.hardware_summary.total_seconds) == (["gen"], [3.0])
+
+
+def test_a_marker_counts_for_nothing_whatever_its_name() -> None:
+    mark = Span(name="task", type="marker", data_id="a", start=at(0), end=at(0))
+    found = analysed([mark, span("a", "task", 1, 3, "compute")])
+    assert found.e2e_breakdown.workflow_duration_seconds == 2.0
+    assert found.per_data_id[0].duration_seconds == 2.0
+
+
+def test_sources_that_were_told_at_once_keep_their_order() -> None:
+    spans = [task(one, 0, 1) for one in "bc"] + [span(one, DUMP, 0.5, 1) for one in "bc"] + [task("d", 2, 3)]
+    told = [
+        Source(data_id="d", source_data_id=one, created_at=at(2), place=place)
+        for place, one in enumerate("cb")
+    ]
+    run = analysed(spans, told).per_data_id[-1]
+    assert (run.parent_data_ids, run.blocking_parent_data_id) == (["c", "b"], "c")
+
+
+def test_the_path_is_never_longer_than_the_wall() -> None:
+    found = analysed([task("a", 0, 2), span("a", DUMP, 1.5, 2.5)])
+    assert found.critical_path is not None
+    assert (
+        found.critical_path.critical_path_wall_seconds == found.e2e_breakdown.workflow_duration_seconds == 2.0
+    )
