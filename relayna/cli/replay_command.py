@@ -7,20 +7,20 @@ unknown session. Nothing is published before everything is at hand.
 from __future__ import annotations
 
 import getpass
-from collections import Counter
 
 import anyio
 import click
 
 from relayna.cli.amqp import connecting_quietly, url_given_as
 from relayna.cli.lineage_records import known_runs
+from relayna.cli.message_output import MessageIds
 from relayna.cli.options import (
     required_amqp_url,
     required_redis_url,
     required_storage_url,
     store_options,
 )
-from relayna.cli.tables import printed, write_json
+from relayna.cli.tables import line_width, printed, write_json, write_table
 from relayna.consumer.rabbitmq import RabbitMQBroker
 from relayna.events import redaction_of
 from relayna.observability.message_reading import MessageReader
@@ -33,6 +33,7 @@ from relayna.streams.redis import RedisLog
 __all__ = ["command"]
 
 _CONNECT_SECONDS = 10.0
+_SHOWN = 5
 
 
 @click.command("replay")
@@ -73,6 +74,7 @@ def command(
         write_json(told)
     else:
         _write(told)
+    _warn_of_fixed_ids(told.fixed_ids)
     if not told.recorded:
         click.echo("relayna: it is published, and could not be recorded in time", err=True)
     return 0
@@ -105,19 +107,40 @@ def _broker(effective: EffectiveSettings) -> RabbitMQBroker:
 
 
 def _write(told: SessionReplayed) -> None:
-    queues = Counter(one.queue_name for one in told.messages)
-    runs = len({one.source_task_id for one in told.messages})
-    done = told.new_session_id is not None
-    for queue, count in sorted(queues.items()):
-        click.echo(
-            printed(f"{'sent' if done else 'would send'} {count:,} {_plural(count, 'message')} to {queue}")
+    """A line for each message, then what is made of them."""
+    ids = MessageIds([one.source_task_id for one in told.messages])
+    rows = [
+        (
+            ids.message(one.source_message_id),
+            ids.task(one.source_task_id),
+            one.queue_name,
+            f"{one.input_bytes:,}",
         )
+        for one in told.messages
+    ]
+    write_table(("MESSAGE", "RUN", "ROUTE", "BYTES"), rows, elastic=(2,), right=(3,), room=line_width())
+    count, runs = len(rows), len({one.source_task_id for one in told.messages})
+    done = told.new_session_id is not None
     click.echo(
-        f"for {runs:,} new {_plural(runs, 'run')}, from {_plural(runs, 'run')} of session {printed(told.session_id)}"
+        f"{'sent' if done else 'would send'} {count:,} {_plural(count, 'message')} of {runs:,} {_plural(runs, 'run')} "
+        f"of session {printed(told.session_id)}, as {runs:,} new {_plural(runs, 'run')}"
     )
     if done:
         click.echo(f"new session: {told.new_session_id}")
         click.echo(f"batch: {told.batch_id}")
+
+
+def _warn_of_fixed_ids(fixed_ids: list[str]) -> None:
+    if fixed_ids:
+        more = ", …" if len(fixed_ids) > _SHOWN else ""
+        click.echo(
+            printed(
+                f"relayna: {', '.join(fixed_ids[:_SHOWN])}{more}: named by a handler; if it names them so again, those "
+                "very runs are made again, in their old session (leave ids to relayna, or derive them from "
+                "context.task_id)"
+            ),
+            err=True,
+        )
 
 
 def _plural(count: int, noun: str) -> str:

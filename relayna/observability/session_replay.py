@@ -8,7 +8,6 @@ is made of is decided in `projections/messages/replay_from_stage.py`.
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from typing import Final
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -21,49 +20,28 @@ from relayna.consumer.producer import Producer
 from relayna.consumer.publications import ProducerPublication
 from relayna.consumer.sender import Sender
 from relayna.consumer.stage_replays import ReplayedInput, StageReplays
-from relayna.errors import BrokerError, InvalidQuery, InvalidSetting, RelaynaError
+from relayna.errors import BrokerError, InvalidQuery, InvalidSetting
 from relayna.events import OperatorActed
 from relayna.events.sanitise import storable_text
 from relayna.ids import SessionId, TaskId
 from relayna.mint import Mint, RandomMint
 from relayna.observability.dead_letter_replayer import Via
 from relayna.observability.message_reading import MessageReader
+from relayna.observability.session_replay_errors import InputsLost, InputsMissing, ReplayCutShort
 from relayna.projections.messages.replay_from_stage import StageInput, StageReplayPlan, plan_stage_replay
 from relayna.signals import IgnoredCounters
 from relayna.storage import PayloadNotFound, PayloadStorage
 from relayna.streams.sink import KEPT, ObservationSink
 from relayna.topologies import ContractAliasConfig
 
-__all__ = ["InputsMissing", "ReplayCutShort", "ReplayedMessage", "SessionReplay", "SessionReplayed"]
-
-_SHOWN: Final = 5
-
-
-class InputsMissing(RelaynaError):
-    """Some messages of the stage cannot be sent again: their inputs are not stored. Nothing was published."""
-
-    def __init__(self, stage: str, message_ids: tuple[str, ...]) -> None:
-        self.stage = stage
-        self.message_ids = message_ids
-        shown = ", ".join(message_ids[:_SHOWN]) + (", …" if len(message_ids) > _SHOWN else "")
-        super().__init__(
-            f"The inputs of {len(message_ids)} messages of {stage!r} are not stored ({shown}); nothing was published. "
-            "Inputs are stored while workers run with RELAYNA_LINEAGE_EMIT and a storage; replay from a stage before."
-        )
-
-
-class ReplayCutShort(BrokerError):
-    """The broker took the first messages of a replay and not all: `published` of `wanted`."""
-
-    def __init__(self, session_id: str, published: int, wanted: int, problem: str) -> None:
-        self.session_id = session_id
-        self.published = published
-        self.wanted = wanted
-        self.problem = problem
-        super().__init__(
-            f"Only {published} of {wanted} messages of the new session {session_id!r} are published: {problem} "
-            "Replay again once the broker takes messages; that makes another new session."
-        )
+__all__ = [
+    "InputsLost",
+    "InputsMissing",
+    "ReplayCutShort",
+    "ReplayedMessage",
+    "SessionReplay",
+    "SessionReplayed",
+]
 
 
 class ReplayedMessage(Struct, frozen=True, kw_only=True):
@@ -73,6 +51,8 @@ class ReplayedMessage(Struct, frozen=True, kw_only=True):
     source_task_id: str
     queue_name: str
     storage_key: str
+    input_bytes: int
+    """Of its whole body, as it is stored."""
     message_id: str | None = None
     """The new one's; null in a plan."""
     task_id: str | None = None
@@ -92,6 +72,10 @@ class SessionReplayed(Struct, frozen=True, kw_only=True):
     """Whether what was published is in the log by now; where not, it is still on its way."""
     missing: list[str] = field(default_factory=list)
     """Why the original's histories are not whole."""
+    fixed_ids: list[str] = field(default_factory=list)
+    """Runs that messages of the stage brought forth under ids of their handler's choice: if it chooses them again,
+
+    those very runs are made again, in their old session."""
 
 
 class SessionReplay:
@@ -126,9 +110,15 @@ class SessionReplay:
         children's reports, `InputsMissing`, `PayloadError`, `StoreError`.
         """
         plan, missing = await self._planned(session_id, stage)
-        await self._bodies(plan)
-        messages = [_planned_message(one) for one in plan.inputs]
-        return SessionReplayed(session_id=plan.session_id, stage=stage, messages=messages, missing=missing)
+        bodies = await self._bodies(plan)
+        messages = [_planned_message(one, body) for one, body in zip(plan.inputs, bodies, strict=True)]
+        return SessionReplayed(
+            session_id=plan.session_id,
+            stage=stage,
+            messages=messages,
+            missing=missing,
+            fixed_ids=list(plan.fixed_ids),
+        )
 
     async def replay(
         self,
@@ -142,7 +132,8 @@ class SessionReplay:
         """Send every input of the stage again, to the queue that it was taken from, as a new session.
 
         Raises as `plan` does, `MalformedMessage` for a stored body that is no message, or whose payload cannot be
-        read as it was handled without the `aliases` of its contract (nothing was published then), `BrokerError` when nothing was, `ReplayCutShort` when some were, and `InvalidSetting` without a broker.
+        read as it was handled without the `aliases` of its contract (nothing was published then), `BrokerError` when
+        nothing was, `ReplayCutShort` when some were, and `InvalidSetting` without a broker.
         """
         broker, sink = self._broker, self._sink
         if broker is None or sink is None:
@@ -156,12 +147,12 @@ class SessionReplay:
         publications = self._publications(plan, given, new_session, asked)
         recorded = await self._publish(broker, sink, publications, plan, new_session)
         messages = [
-            replace(_planned_message(source), message_id=one.message_id, task_id=one.run_id)
+            replace(_planned_message(source, one.body), message_id=one.message_id, task_id=one.run_id)
             for source, one in zip(plan.inputs, given, strict=True)
         ]
         return SessionReplayed(
             session_id=plan.session_id, stage=stage, messages=messages, new_session_id=new_session, batch_id=batch_id,
-            recorded=recorded, missing=missing,
+            recorded=recorded, missing=missing, fixed_ids=list(plan.fixed_ids),
         )  # fmt: skip
 
     async def _planned(self, session_id: str, stage: str) -> tuple[StageReplayPlan, list[str]]:
@@ -182,14 +173,14 @@ class SessionReplay:
 
     async def _bodies(self, plan: StageReplayPlan) -> list[bytes]:
         bodies: list[bytes] = []
-        lost: list[str] = []
+        lost: dict[str, PayloadNotFound] = {}
         for one in plan.inputs:
             try:
                 bodies.append(await self._storage.get(one.storage_key))
-            except PayloadNotFound:
-                lost.append(one.message_id)
+            except PayloadNotFound as error:
+                lost[one.message_id] = error
         if lost:
-            raise InputsMissing(plan.stage, tuple(lost))
+            raise InputsLost(plan.stage, lost)
         return bodies
 
     def _renamed(self, plan: StageReplayPlan, bodies: list[bytes]) -> list[ReplayedInput]:
@@ -246,12 +237,13 @@ class SessionReplay:
             return await sink.durable() in KEPT
 
 
-def _planned_message(one: StageInput) -> ReplayedMessage:
+def _planned_message(one: StageInput, body: bytes) -> ReplayedMessage:
     return ReplayedMessage(
         source_message_id=one.message_id,
         source_task_id=one.task_id,
         queue_name=one.queue_name,
         storage_key=one.storage_key,
+        input_bytes=len(body),
     )
 
 

@@ -57,7 +57,7 @@ class FsspecStorage:
         try:
             data: bytes = await self._run(partial(self._files.cat_file, path))
         except FileNotFoundError:
-            raise PayloadNotFound(key) from None
+            raise PayloadNotFound(key, self._shown) from None
         return verified(key, data)
 
     def _path(self, key: str) -> str:

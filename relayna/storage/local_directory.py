@@ -67,6 +67,6 @@ class LocalDirectoryStorage:
         try:
             return path.read_bytes()
         except FileNotFoundError:
-            raise PayloadNotFound(key) from None
+            raise PayloadNotFound(key, str(self._directory)) from None
         except OSError as error:
             raise PayloadStorageFailed(str(self._directory), str(error)) from error

@@ -19,12 +19,15 @@ class PayloadError(RelaynaError):
 
 
 class PayloadNotFound(PayloadError):
-    """Nothing lies under `key`."""
+    """Nothing lies under `key` in the storage at `place` (credentials masked)."""
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, place: str | None = None) -> None:
         self.key = key
+        self.place = place
+        where = "" if place is None else f" in {place!r}"
         super().__init__(
-            f"Nothing is stored under {key!r}. Check the key, the tenant and storage_url, and whether it was deleted."
+            f"Nothing is stored under {key!r}{where}. "
+            "Check the key, the tenant and storage_url, and whether it was deleted."
         )
 
 

@@ -30,7 +30,8 @@ from relayna.observability.lineage_service import LineageService
 from relayna.observability.message_reading import MessageReader
 from relayna.observability.message_service import MessageLineageService
 from relayna.observability.message_told import MessagesWanted, MessageTold
-from relayna.observability.session_replay import InputsMissing, ReplayCutShort, SessionReplay
+from relayna.observability.session_replay import SessionReplay
+from relayna.observability.session_replay_errors import InputsLost, InputsMissing, ReplayCutShort
 from relayna.projections.graph import encode_graph
 from relayna.storage import LocalDirectoryStorage
 from relayna.topologies import ContractAliasConfig, Declarations, Queue
@@ -175,7 +176,9 @@ async def test_runs_of_a_session_become_as_many_new_runs_and_are_found_from_each
         reader = MessageReader(log=bench.log)
         service = SessionReplay(reader=reader, storage=storage, broker=bench.broker, sink=bench.recorder)
         await bench.broker.declare(Declarations(queues=(Queue(name="elsewhere"),)))
-        [only] = (await service.plan("order", "work")).messages
+        plan = await service.plan("order", "work")
+        assert sorted(plan.fixed_ids) == ["page-0", "page-1", "page-2"]
+        [only] = plan.messages
         assert only.source_task_id == "order"  # the pages come of it anew
         # As if they had been handled elsewhere than their parent.
         known = await reader.of_session("order")
@@ -224,9 +227,10 @@ async def test_what_is_unknown_or_missing_publishes_nothing(tmp_path: Path) -> N
         lost = (await shop.replay().plan("order", "ship")).messages[0]
         digest = lost.storage_key.partition("/")[2]
         os.unlink(tmp_path / "default" / digest[:2] / digest[2:])
-        with pytest.raises(InputsMissing, match="nothing was published") as raised:
+        with pytest.raises(InputsLost, match="nothing was published") as raised:
             await replay("order", "ship")
         assert raised.value.message_ids == (lost.source_message_id,)
+        assert (raised.value.keys, raised.value.place) == ((lost.storage_key,), str(tmp_path))
         assert [bench.broker.depth(f"q.{stage}") for stage in ("cut", "glue", "ship")] == [0, 0, 0]
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from relayna.projections.messages.fixed_ids import fixed_ids_below
 from relayna.projections.messages.message_row import MessageRow
 
 __all__ = ["StageInput", "StageReplayPlan", "plan_stage_replay"]
@@ -49,6 +50,8 @@ class StageReplayPlan(Struct, frozen=True, kw_only=True):
     """All that handled messages of the session."""
     topology_kind: str | None = None
     """Of the originals, as far as their histories tell."""
+    fixed_ids: tuple[str, ...] = ()
+    """Runs that came of the originals, and that a replay may make again under the same ids."""
 
 
 def plan_stage_replay(rows: Sequence[MessageRow], session_id: str, stage: str) -> StageReplayPlan:
@@ -65,6 +68,7 @@ def plan_stage_replay(rows: Sequence[MessageRow], session_id: str, stage: str) -
         reports=reports,
         stages=tuple(sorted({row.route for row in rows if row.route is not None})),
         topology_kind=next((kind for kind in kinds if kind), None),
+        fixed_ids=fixed_ids_below(rows, inputs.keys()),
     )
 
 
