@@ -20,7 +20,7 @@ from relayna.cli.short_ids import ShortIds
 from relayna.cli.tables import UNBOUND, line_width, printed, time_cell, write_table
 from relayna.errors import ExecutionNotFound
 from relayna.instants import parse_instant
-from relayna.observability.message_service import MessageLineageService
+from relayna.observability.message_service import MessageLineageService, MessageNotFound
 from relayna.observability.message_told import ChainTold, MessageStatistics, MessageTold
 from relayna.observability.read_models import ExecutionLists, ReadModelProgress
 from relayna.settings import Settings
@@ -73,8 +73,9 @@ async def asking_messages(
         )
         try:
             yield service
-        except ExecutionNotFound:
-            say_age(await progress.as_of())
+        except ExecutionNotFound as error:
+            if not (isinstance(error, MessageNotFound) and error.is_named):
+                say_age(await progress.as_of())
             raise
         if of_recent_tasks:
             say_age(await progress.as_of())
@@ -151,14 +152,15 @@ def say_what_is_missing(missing: Iterable[str]) -> None:
 
 
 class MessageIds:
-    """Ids of messages and their tasks, cut to what tells them apart; whole in a pipe."""
+    """How ids of messages and their tasks are written: short on a terminal, whole in a pipe."""
 
     def __init__(self, task_ids: Iterable[str]) -> None:
+        """`task_ids` are those of all tasks that are written."""
         room = line_width()
-        self._tasks = ShortIds(
-            () if room >= UNBOUND else task_ids, longest=_NARROW_ID if room < _WIDE else _LONGEST_ID
-        )
-        self._shown = UNBOUND if room >= UNBOUND else _SHOWN_OF_ID
+        is_whole = room >= UNBOUND
+        longest = _NARROW_ID if room < _WIDE else _LONGEST_ID
+        self._tasks = ShortIds(() if is_whole else task_ids, longest=longest)
+        self._shown = UNBOUND if is_whole else _SHOWN_OF_ID
 
     def task(self, task_id: str) -> str:
         return self._tasks.of(task_id)

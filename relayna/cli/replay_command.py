@@ -108,7 +108,7 @@ def _broker(effective: EffectiveSettings) -> RabbitMQBroker:
 
 def _write(told: SessionReplayed) -> None:
     """A line for each message, then what is made of them."""
-    ids = MessageIds([one.source_task_id for one in told.messages])
+    ids = MessageIds(one.source_task_id for one in told.messages)
     rows = [
         (
             ids.message(one.source_message_id),

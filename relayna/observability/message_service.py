@@ -67,7 +67,7 @@ class MessageNotFound(ExecutionNotFound):
         self.where = where
         self.is_named = is_named
         remedy = (
-            "Check the id, and whether it is of another session"
+            "Check the id, whether it is of another session"
             if is_named
             else "Name its session or its task; check the tenant"
         )

@@ -8,13 +8,15 @@ from functools import partial
 import anyio
 import pytest
 from cli.in_process import Ran, relayna_here
+from msgspec.structs import replace
 from observability.kept_histories import keep
 from observability.read_models.indexed_world import server_world
 from projections.messages.session_x import rows_by_task, session_x
 from servers import StoreUnderTest
 
 from relayna.cli.message_output import write_chain, write_messages
-from relayna.observability.message_told import chain_told, messages_told
+from relayna.cli.message_tree import message_lines
+from relayna.observability.message_told import ChainTold, chain_told, messages_told
 from relayna.projections.messages.message_chain import chain_of
 from relayna.streams.redis import RedisLog
 from relayna.testing import history
@@ -109,6 +111,13 @@ def test_ids_are_cut_once_on_a_terminal_and_whole_in_a_pipe(
     assert (len(drawn) <= 80) == (columns is not None)
 
 
+def test_messages_in_a_circle_are_drawn_once() -> None:
+    [one, *_] = messages_told(rows_by_task(X).values())
+    first, second = replace(one, id="a", parent_id="b"), replace(one, id="b", parent_id="a")
+    told = ChainTold(message=first, ancestors=[second], descendants=[second])
+    assert [(guides, one.id) for guides, one in message_lines(told)] == [("", "b"), ("└─ ", "a")]
+
+
 def test_how_messages_stand_is_coloured_where_wanted(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -176,6 +185,10 @@ def test_without_lists_it_says_how_to_have_them(any_store: StoreUnderTest) -> No
         assert (told.code, told.stdout) == (code, b"")
         assert said in told.stderr
         assert "`relayna serve` keeps lists up, and `relayna reindex` makes them anew" in told.stderr
+    named = ran(any_store, "show", "zzzz", "--session", "order-7")
+    assert named.code == 3
+    assert "Name its session" not in named.stderr
+    assert "relayna serve" not in named.stderr
     named = ran(any_store, "failures", "--session", "order-7")
     assert (named.code, named.stderr) == (0, "relayna: no message failed\n")
 

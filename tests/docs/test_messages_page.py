@@ -22,6 +22,7 @@ from relayna.api.messages import message_endpoints
 from relayna.cli.messages_command import command
 from relayna.consumer import WorkflowContext, WorkflowEnvelope
 from relayna.observability.message_reading import RECENT_TASKS
+from relayna.observability.session_replay import SessionReplayed
 from relayna.streams import Recorder
 from relayna.streams.redis import RedisLog
 from relayna.topologies import SharedStatusWorkflowTopology, WorkflowStage
@@ -136,6 +137,14 @@ async def test_the_walk_from_a_failed_run_to_its_input_and_a_replay(
     assert (row["route"], row["status"], row["batch_id"]) == ("charge", "completed", told["batch_id"])
     assert row["input_hash"] == failed["input_hash"]
     assert row["id"] != failed["id"]
+
+
+def test_what_a_handler_names_itself_is_told_of() -> None:
+    again = section("From a failed run.*?")
+    for word in ('spawn(task_id=f"report-{n}")', "context.task_id", "old session"):
+        assert word in again
+    assert "`fixed_ids`" in again
+    assert "fixed_ids" in SessionReplayed.__struct_fields__
 
 
 def test_every_question_is_told() -> None:
