@@ -14,6 +14,7 @@ import click
 
 from relayna.cli.amqp import connecting_quietly, url_given_as
 from relayna.cli.lineage_records import known_runs
+from relayna.cli.message_output import say_what_is_missing
 from relayna.cli.options import (
     required_amqp_url,
     required_redis_url,
@@ -73,6 +74,7 @@ def command(
         write_json(told)
     else:
         _write(told)
+        say_what_is_missing(told.missing)
     if not told.recorded:
         click.echo("relayna: it is published, and could not be recorded in time", err=True)
     return 0

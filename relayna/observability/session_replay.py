@@ -7,6 +7,7 @@ is made of is decided in `projections/messages/replay_from_stage.py`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from typing import Final
 
@@ -34,7 +35,14 @@ from relayna.storage import PayloadNotFound, PayloadStorage
 from relayna.streams.sink import KEPT, ObservationSink
 from relayna.topologies import ContractAliasConfig
 
-__all__ = ["InputsMissing", "ReplayCutShort", "ReplayedMessage", "SessionReplay", "SessionReplayed"]
+__all__ = [
+    "InputsMissing",
+    "ReplayCutShort",
+    "ReplayedMessage",
+    "SessionNotWhole",
+    "SessionReplay",
+    "SessionReplayed",
+]
 
 _SHOWN: Final = 5
 
@@ -49,6 +57,18 @@ class InputsMissing(RelaynaError):
         super().__init__(
             f"The inputs of {len(message_ids)} messages of {stage!r} are not stored ({shown}); nothing was published. "
             "Inputs are stored while workers run with RELAYNA_LINEAGE_EMIT and a storage; replay from a stage before."
+        )
+
+
+class SessionNotWhole(RelaynaError):
+    """Of some tasks of the session nothing can be read any more, so nobody knows all inputs. Nothing was published."""
+
+    def __init__(self, session_id: str, missing: Iterable[str]) -> None:
+        self.session_id = session_id
+        self.missing = tuple(missing)
+        super().__init__(
+            f"Some histories of session {session_id!r} are not whole ({', '.join(self.missing)}), so inputs may be "
+            "unknown; nothing was published. See what is known with a dry run, and publish that yourself."
         )
 
 
@@ -141,7 +161,7 @@ class SessionReplay:
     ) -> SessionReplayed:
         """Send every input of the stage again, to the queue that it was taken from, as a new session.
 
-        Raises as `plan` does, `MalformedMessage` for a stored body that is no message (nothing was published then),
+        Raises as `plan` does, `SessionNotWhole`, `MalformedMessage` for a stored body that is no message (nothing was published then),
         `BrokerError` when nothing was, `ReplayCutShort` when some were, and `InvalidSetting` without a broker.
         """
         broker, sink = self._broker, self._sink
@@ -150,6 +170,8 @@ class SessionReplay:
                 "broker", "argument", "replaying needs a broker and a sink; give SessionReplay both"
             )
         plan, missing = await self._planned(session_id, stage)
+        if missing:
+            raise SessionNotWhole(session_id, missing)
         given = self._renamed(plan, await self._bodies(plan))
         new_session, batch_id = SessionId(given[0].run_id), self._mint.message_id()
         asked = _asked(session_id, batch_id, replayed_by, via, reason)
@@ -161,7 +183,7 @@ class SessionReplay:
         ]
         return SessionReplayed(
             session_id=session_id, stage=stage, messages=messages, new_session_id=new_session, batch_id=batch_id,
-            recorded=recorded, missing=missing,
+            recorded=recorded,
         )  # fmt: skip
 
     async def _planned(self, session_id: str, stage: str) -> tuple[StageReplayPlan, list[str]]:
