@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from relayna.events import RecordedEvent, TaskPublished, WorkflowMessagePublished
 from relayna.events.history import StreamFact
-from relayna.ids import TaskId, Tenant, own_event_id
+from relayna.ids import TaskId, Tenant
 from relayna.observability.admission import Turn
 from relayna.observability.family_reading import FamilyHistory, FamilyReader, Relatives
 from relayna.observability.read_models.progress import ReadModelProgress
@@ -24,6 +24,7 @@ from relayna.observability.run_records.encoding import KeptRun
 from relayna.observability.run_records.known_runs import KnownRuns
 from relayna.observability.run_records.merging import as_it_was, merged
 from relayna.projections.execution import GraphQuery
+from relayna.projections.fact_ids import fact_id
 from relayna.projections.lineage.run_edges import RunLineage
 from relayna.projections.lineage.run_lineage import RUN_LINEAGE
 from relayna.projections.lineage.walks import walk_up
@@ -215,7 +216,7 @@ class LineageGathering:
             return []
         items = (item for history in self._histories for item in history.items)
         held = {
-            (item.envelope.task_id, own_event_id(item.envelope.event_id))
+            (item.envelope.task_id, fact_id(item.envelope))
             for item in items
             if isinstance(item, RecordedEvent) and item.envelope.task_id in self.records
         }

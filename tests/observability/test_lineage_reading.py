@@ -385,3 +385,14 @@ async def test_a_session_before_one_of_its_runs_is_found_by_that_run(recorded: b
 
     assert [one.run_id for one in by_root.runs] == ["R1", "R2"]
     assert await service(world, recorded=recorded).session("R4", at=moment) == by_root
+
+
+async def test_a_stream_whose_ids_are_not_our_own_is_not_taken_for_one_begun_anew() -> None:
+    begun = TaskMessageReceived(consumer_name="worker")
+    world = await indexed(
+        [told("a", 0, "some@one.begun", begun), told("a", 1, "some@one.used", UsageRecorded(cost=7))]
+    )
+    await store_events(world.log, [told("a", 2, "some@one.used again", UsageRecorded(cost=3))])
+    found = await service(world).session("S")
+
+    assert [(edge.kind, edge.cost_attributed) for edge in found.edges] == [("user_start", 10)]
