@@ -6,7 +6,7 @@ characters.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -35,6 +35,8 @@ __all__ = [
 _HEADS: Final = ("MESSAGE", "TASK", "ROUTE", "HANDLER", "STATUS", "TRIES")
 _SHOWN_OF_ID: Final = 12
 """As much of a message's id as tells it apart; commands take the beginning of one."""
+_DEEPEST: Final = 12
+"""Levels that are indented; what is deeper stands below each other."""
 _WORDS: Final = {
     "older_tasks": "only the tasks that started last were looked at; name a session (--session)",
     "trimmed": "some histories have lost their beginning",
@@ -76,15 +78,13 @@ def write_messages(messages: Iterable[MessageTold], *, failed: bool = False) -> 
 
 def write_chain(chain: ChainTold) -> None:
     """From the root down; each below whom it came from, and the message itself with a mark."""
-    depths: dict[str | None, int] = {}
-    rows = []
     messages = [*reversed(chain.ancestors), chain.message, *chain.descendants]
     ids = ShortIds(message.task_id for message in messages)
-    for message in messages:
-        depth = depths[message.id] = depths.get(message.parent_id, -1) + 1
+    rows = []
+    for message, depth in _drawn(messages):
         mark = " *" if message.id == chain.message.id else ""
         first, *others = _row(message, ids)
-        rows.append((f"{'  ' * depth}{first}{mark}", *others, _error(message) or "-"))
+        rows.append((f"{'  ' * min(depth, _DEEPEST)}{first}{mark}", *others, _error(message) or "-"))
     write_table((*_HEADS, "ERROR"), rows, elastic=(1, 2, 3, 6))
 
 
@@ -128,6 +128,18 @@ def say_what_is_missing(missing: Iterable[str]) -> None:
     """On stderr, what the answer lacks."""
     for name in missing:
         click.echo(f"relayna: {_WORDS.get(name, name)}", err=True)
+
+
+def _drawn(messages: Sequence[MessageTold]) -> Iterator[tuple[MessageTold, int]]:
+    """Each with how deep it is, right below whom it came from and what else came of that; without recursion."""
+    below: dict[str | None, list[MessageTold]] = {}
+    for message in messages[1:]:
+        below.setdefault(message.parent_id, []).append(message)
+    waiting = [(messages[0], 0)]
+    while waiting:
+        message, depth = waiting.pop()
+        yield message, depth
+        waiting += [(child, depth + 1) for child in reversed(below.pop(message.id, []))]
 
 
 def _row(message: MessageTold, ids: ShortIds) -> tuple[str, ...]:

@@ -13,6 +13,9 @@ from observability.read_models.indexed_world import server_world
 from projections.messages.session_x import rows_by_task, session_x
 from servers import StoreUnderTest
 
+from relayna.cli.message_output import write_chain
+from relayna.observability.message_told import ChainTold, message_told
+from relayna.projections.messages.message_row import MessageRow
 from relayna.streams.redis import RedisLog
 
 X = session_x()[-1]
@@ -68,6 +71,28 @@ def test_a_chain_is_indented_and_marks_the_message(kept: StoreUnderTest) -> None
     assert rows[1].endswith("KeyError: 'id'")
     told = json.loads(ran(kept, "chain", IDS["L2c"], "--format", "json").stdout)
     assert ([one["task_id"] for one in told["ancestors"]], told["descendants"]) == (["L1"], [])
+
+
+def test_each_message_of_a_chain_stands_below_whom_it_came_from(kept: StoreUnderTest) -> None:
+    rows = ran(kept, "chain", IDS["L1"], "--session", "X").stdout.decode().splitlines()[1:]
+    drawn = [(len(row) - len(row.lstrip()), row.replace("*", " ").split()[1]) for row in rows]
+    assert drawn == [(0, "L1"), (2, "L2a"), (4, "L3a"), (2, "L2b"), (4, "L3b"), (2, "L2c")]
+
+
+def test_a_chain_of_any_depth_has_lines_of_some_width(capsys: pytest.CaptureFixture[str]) -> None:
+    told = [
+        message_told(
+            MessageRow(
+                id=f"m{number}", session_id="s", task_id="t", route="r", handler="h", status="completed", attempts=1,
+                parent_id=f"m{number - 1}" if number else None,
+            )
+        )
+        for number in range(3_000)
+    ]  # fmt: skip
+    write_chain(ChainTold(message=told[-1], ancestors=told[-2::-1], descendants=[]))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3_001
+    assert max(map(len, lines)) < 120
 
 
 def test_children_failures_and_stats(kept: StoreUnderTest) -> None:
