@@ -19,7 +19,7 @@ from relayna.instants import Instant
 from relayna.observability.admission import Admission, Turn
 from relayna.observability.family_reading import FamilyReader, Relatives
 from relayna.observability.left_out import bounds_for
-from relayna.observability.lineage_gathering import FEW_RUNS, LineageGathering, Recorded
+from relayna.observability.lineage_gathering import ALL_GENERATIONS, FEW_RUNS, LineageGathering, Recorded
 from relayna.observability.read_models.questions import AsOf
 from relayna.projections.execution import GraphQuery
 from relayna.projections.lineage.run_edges import Run, RunLineage
@@ -29,8 +29,6 @@ __all__ = ["KnownLineage", "LineageReader"]
 
 _NODES: Final = 50_000
 """Without records, as much is read as a graph of so many nodes is made from."""
-_GENERATIONS: Final = 1_000
-"""Of a session: each costs a round trip."""
 
 
 class KnownLineage(Struct, frozen=True, kw_only=True):
@@ -94,12 +92,12 @@ class LineageReader:
             await gathering.take_session(asked)
             session_id = asked
             if not gathering.records:
-                session_id = await self._session_of(gathering, asked, relatives, depth=_GENERATIONS)
+                session_id = await self._session_of(gathering, asked, relatives, depth=ALL_GENERATIONS)
             if len(gathering.records) > FEW_RUNS:
                 await gathering.catch_up()
             elif gathering.records:
                 roots = [asked, session_id, *map(TaskId, gathering.records)]
-                await gathering.read(roots, relatives, depth=_GENERATIONS)
+                await gathering.read(roots, relatives, depth=ALL_GENERATIONS)
             await gathering.follow(rounds=1)
             return await self._known(gathering, session_id, is_session=True)
 

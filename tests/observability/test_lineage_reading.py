@@ -23,7 +23,7 @@ from relayna.events import (
 )
 from relayna.ids import AttemptId, EventId, SessionId, TaskId
 from relayna.instants import Instant, format_instant
-from relayna.observability.lineage_gathering import FEW_RUNS, Recorded
+from relayna.observability.lineage_gathering import ALL_GENERATIONS, FEW_RUNS, Recorded
 from relayna.observability.lineage_service import LineageService
 from relayna.observability.read_models import run_records_beside
 from relayna.observability.run_records.known_runs import KnownRuns
@@ -299,3 +299,18 @@ async def test_records_that_cannot_be_read_are_passed_over_and_counted() -> None
     assert [kept.run.run_id for kept in await known.of_session("S")] == ["R1", "R2", "R4"]
     assert await known.of_run("R3") is None
     assert counted == [1, 1]
+
+
+async def test_a_chain_without_records_that_is_deeper_than_is_read_says_so() -> None:
+    world = memory_world()
+    for number in range(ALL_GENERATIONS + 3):
+        parent = None if number == 0 else f"r{number - 1}"
+        await store_events(
+            world.log, run(f"r{number}", number, parent=parent, children={f"r{number + 1}": number})
+        )
+    service = LineageService(log=world.log)
+    session = await service.session("r0")
+    assert (session.stats.run_count > ALL_GENERATIONS, session.missing) == (True, ["limit_reached"])
+    last = f"r{ALL_GENERATIONS + 2}"
+    assert (await service.why(last)).missing == ["limit_reached"]
+    assert (await service.upstream(last, max_hops=3)).missing == []
