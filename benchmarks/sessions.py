@@ -1,4 +1,4 @@
-"""Sessions to measure with: runs that ask for runs, each handled once, as workers record them.
+"""Sessions to measure with: runs that ask for runs, each handled once, for a price, as workers record them.
 
 Owns their events and shapes. All ids are minted ones, the same in every run.
 """
@@ -21,6 +21,7 @@ from relayna.events import (
     TaskMessageAcked,
     TaskMessageReceived,
     TaskPublished,
+    UsageRecorded,
     encode_event,
     encode_frame,
 )
@@ -32,6 +33,8 @@ __all__ = ["MadeRun", "append_of", "chain", "events_of", "tree"]
 
 _START: Final = 1_767_225_600_000_000
 _STEP: Final = 2_000
+_WORK: Final = 1_900_000
+"""µs that each is handled for."""
 _AGENTS: Final = ("invoice-writer", "page-renderer", "mail-sender", "stock-keeper")
 
 
@@ -80,7 +83,9 @@ def events_of(run: MadeRun) -> Iterator[RecordedEvent]:
             attempt_id=attempt, seq=child.place,
         )  # fmt: skip
     seq = len(run.children) + 1
-    later = 900 + (run.children[-1].born - run.born if run.children else 0)
+    later = _WORK + (run.children[-1].born - run.born if run.children else 0)
+    used = UsageRecorded(cost=1_200, tokens=850)
+    yield _told(run, EventId(f"{attempt}.used"), used, later, attempt_id=attempt)
     done = TaskLifecycleStatusPublished(status="completed")
     yield _told(run, EventId(f"{attempt}.{seq}"), done, later, attempt_id=attempt, seq=seq)
     yield _told(

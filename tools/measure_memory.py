@@ -1,25 +1,35 @@
-"""Measures what tasks take in a store's memory: the table of docs/operations.md.
+"""Measures what tasks and run records take in a store's memory: the figures of docs/operations.md.
 
     python -m tools.measure_memory
 
 Starts the bundled Valkey, records tasks of 1, 3 and 10 attempts, one frame an event, which is the most that
-they can take, and seals them.
+they can take, and seals them. Then 100,000 runs in sessions of 50, of which nothing is kept but their records.
 """
 
 from __future__ import annotations
 
 import anyio
 
+from benchmarks.sessions import MadeRun, events_of, tree
 from relayna.events import Event, encode_event, encode_frame
 from relayna.ids import TaskId
+from relayna.instants import Instant
+from relayna.observability.run_records import RunRetention
+from relayna.observability.run_records.records_of import record_of
+from relayna.projections.execution import GraphQuery
+from relayna.projections.lineage.run_lineage import RUN_LINEAGE
 from relayna.streams import Append, TaskAddress
 from relayna.streams.embedded import EmbeddedServer, bundled_binary
 from relayna.streams.redis import RedisLog
+from relayna.streams.redis.run_records import RedisRunRecords
 from relayna.streams.redis.sealing import seal_streams
+from relayna.streams.run_records import StoredRun
 from relayna.testing import history
 
 TASKS = 4_000
 AT_ONCE = 100
+SESSIONS = 2_000
+RUNS_A_SESSION = 50
 
 
 async def measure(url: str, attempts: int) -> None:
@@ -52,6 +62,28 @@ def frames_of(task: TaskAddress, attempts: int) -> list[Append]:
     return [Append(task, encode_frame(task.task_id, kind, 1_767_225_600_000, [data])) for data in encoded]
 
 
+async def measure_runs(url: str, abreast: int) -> None:
+    """Print one row: runs that ask for so many others each."""
+    async with RedisLog(url, prefix=f"runs-{abreast}") as log:
+        before = await used_memory(log)
+        records = RedisRunRecords(log)
+        for first in range(0, SESSIONS, AT_ONCE):
+            seeds = range(first, first + AT_ONCE)
+            runs = [run for seed in seeds for run in tree(RUNS_A_SESSION, abreast=abreast, seed=seed)]
+            await records.restore([record for run in runs if (record := recorded(run)) is not None])
+        taken = await used_memory(log) - before
+    print(f"{abreast:>8} {SESSIONS * RUNS_A_SESSION:>7,} {taken / SESSIONS / RUNS_A_SESSION:>10.1f}")
+
+
+def recorded(run: MadeRun) -> StoredRun | None:
+    """What is kept of a run when its stream is folded."""
+    state = RUN_LINEAGE.initial(run.task_id)
+    for event in events_of(run):
+        RUN_LINEAGE.apply(state, event)
+    lineage = RUN_LINEAGE.finish(state, GraphQuery())
+    return record_of(lineage, TaskAddress(run.task_id), retention=RunRetention(), stream_ends=Instant(0))
+
+
 async def used_memory(log: RedisLog) -> int:
     """Bytes in use by the whole server."""
     [client] = (await log.store.servers()).values()
@@ -66,6 +98,9 @@ def main() -> None:
     with EmbeddedServer(binary=bundled_binary()) as server:
         for attempts in (1, 3, 10):
             anyio.run(measure, server.url, attempts)
+        print(f"{'abreast':>8} {'runs':>7} {'bytes':>10}  an edge, of runs with one edge each")
+        for abreast in (3, 49):
+            anyio.run(measure_runs, server.url, abreast)
 
 
 if __name__ == "__main__":

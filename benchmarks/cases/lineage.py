@@ -13,6 +13,7 @@ from benchmarks.figures import Figure, growth_exponent
 from benchmarks.measuring import interleaved, interleaved_async
 from benchmarks.sessions import MadeRun, append_of, chain, events_of, tree
 from benchmarks.targets import LINEAGE_END_TO_END, LINEAGE_FOLD_GROWTH
+from relayna.observability.interpreter_manners import InterpreterManners
 from relayna.observability.lineage_gathering import Recorded
 from relayna.observability.lineage_service import LineageService
 from relayna.observability.read_models import (
@@ -50,7 +51,8 @@ def _folds(bench: Bench, sizes: tuple[int, ...]) -> Iterator[Figure]:
         str(size): lambda state=state: RUN_LINEAGE.finish(state, GraphQuery())
         for size, state in states.items()
     }
-    samples = interleaved(works, rounds=bench.rounds)
+    with InterpreterManners().minded():  # as services fold
+        samples = interleaved(works, rounds=bench.rounds)
     for size in sizes:
         costs = [one / size * 1e6 for one in samples[str(size)]]
         yield Figure(name=f"a chain of {size:,} runs, fold", unit="µs/run", samples=costs)

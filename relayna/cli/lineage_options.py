@@ -12,9 +12,10 @@ from msgspec import Struct
 
 from relayna.cli.lineage_output import LINEAGE_FORMATS
 from relayna.cli.lineage_records import known_runs
-from relayna.cli.read_models import log_and_models
+from relayna.cli.read_models import log_and_models, say_lag
 from relayna.observability.lineage_gathering import Recorded
 from relayna.observability.lineage_service import LineageService
+from relayna.observability.lineage_told import Births, Downstream, RunsCompared, Session, Upstream
 from relayna.observability.lineage_view import LineageView
 from relayna.observability.read_models import ReadModelProgress
 from relayna.projections.lineage.walks import DEFAULT_HOPS
@@ -36,7 +37,7 @@ class WalkAsked(Struct, frozen=True, kw_only=True):
 
 
 def answer_of(settings: Settings, ask: Callable[[LineageService], Awaitable[AnswerT]]) -> AnswerT:
-    """What a service over the store of these settings answers."""
+    """What a service over the store of these settings answers; says on stderr when that is old."""
 
     async def answer() -> AnswerT:
         log, models = log_and_models(settings)
@@ -47,7 +48,10 @@ def answer_of(settings: Settings, ask: Callable[[LineageService], Awaitable[Answ
                 LineageService(log=log, tenant=tenant, retention_seconds=kept, recorded=recorded)
             )
 
-    return anyio.run(answer)
+    found = anyio.run(answer)
+    if isinstance(found, Session | Upstream | Downstream | Births | RunsCompared):
+        say_lag(found.as_of, found.lag_ms)
+    return found
 
 
 def format_option(function: FunctionT) -> FunctionT:

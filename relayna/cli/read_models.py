@@ -34,6 +34,7 @@ __all__ = [
     "reading",
     "run_retention",
     "say_age",
+    "say_lag",
 ]
 
 MOST_REQUESTS: Final = 20
@@ -93,3 +94,13 @@ def say_age(as_of: AsOf) -> None:
     elif as_of.lag_ms is not None and as_of.lag_ms >= _WORTH_SAYING_MS:
         behind, moment = duration_words(as_of.lag_ms), format_instant(as_of.as_of)
         click.echo(f"relayna: this is as of {moment}, {behind} ago; {remedy}", err=True)
+
+
+def say_lag(as_of: str | None, lag_ms: int | None) -> None:
+    """Say on stderr how far run records are behind that some of an answer is from, when that is worth saying."""
+    if as_of is not None and lag_ms is not None and lag_ms >= _WORTH_SAYING_MS:
+        remedy = "`relayna serve` keeps them up, and `relayna reindex` makes them anew"
+        behind = duration_words(lag_ms)
+        click.echo(
+            f"relayna: some of this is from run records as of {as_of}, {behind} ago; {remedy}", err=True
+        )

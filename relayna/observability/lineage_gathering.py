@@ -7,14 +7,15 @@ which order, is `lineage_reading.py`'s.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import anyio.to_thread
 from msgspec import Struct
+from msgspec.structs import replace
 
-from relayna.events import RecordedEvent
+from relayna.events import RecordedEvent, TaskPublished, WorkflowMessagePublished
 from relayna.events.history import StreamFact
-from relayna.ids import TaskId, Tenant
+from relayna.ids import TaskId, Tenant, own_event_id
 from relayna.observability.admission import Turn
 from relayna.observability.family_reading import FamilyHistory, FamilyReader, Relatives
 from relayna.observability.read_models.progress import ReadModelProgress
@@ -25,15 +26,15 @@ from relayna.observability.run_records.merging import as_it_was, merged
 from relayna.projections.execution import GraphQuery
 from relayna.projections.lineage.run_edges import RunLineage
 from relayna.projections.lineage.run_lineage import RUN_LINEAGE
+from relayna.projections.lineage.walks import walk_up
 from relayna.projections.projection import Item
 
-__all__ = ["ALL_GENERATIONS", "FEW_RUNS", "LineageGathering", "Recorded", "beside_the_loop"]
-
-FEW_RUNS: Final = 300
-"""So many runs are read from their streams; of more, records are."""
+__all__ = ["ALL_GENERATIONS", "FEW_RUNS", "LineageGathering", "ReaderMaker", "Recorded", "beside_the_loop"]
 
 ALL_GENERATIONS: Final = 1_000
 """So many are read where all of them are asked for: each costs a round trip."""
+FEW_RUNS: Final = 300
+"""So many runs are read from their streams; of more, records are."""
 
 _MADE_HERE: Final = 300
 _ROUNDS: Final = 5
@@ -52,12 +53,19 @@ class Recorded(Struct, frozen=True):
     progress: ReadModelProgress
 
 
+class ReaderMaker(Protocol):
+    """Makes who reads streams; `is_few` bounds it to as many runs as are read from their streams at most."""
+
+    def __call__(self, relatives: Relatives, *, is_few: bool) -> FamilyReader:
+        """One reading."""
+
+
 class LineageGathering:
     """One question's. Methods raise `StoreError`, those that read streams also `ExecutionNotFound` and `Busy`."""
 
     def __init__(
         self,
-        reader_for: Callable[[Relatives], FamilyReader],
+        reader_for: ReaderMaker,
         *,
         turn: Turn,
         recorded: Recorded | None,
@@ -73,6 +81,8 @@ class LineageGathering:
         self._whole: set[str] = set()
         """Runs whose streams were read whole."""
         self._told = RunLineage(runs={}, edges=[])
+        self._since = self._told
+        """The same with all that came after the time that is asked for: a run is of a session before it begins."""
         self._sessions: set[str] = set()
         self._looked_up: set[str] = set()
         self._is_current = False
@@ -81,13 +91,15 @@ class LineageGathering:
         self.records: dict[str, list[KeptRun]] = {}
         """By run."""
 
-    async def read_from(self, task: TaskId, relatives: Relatives, *, depth: int) -> None:
-        """The stream of a task, which must be there, and of so many generations of relatives."""
-        await self._take_in(await self._reader_for(relatives).read(task, depth=depth), depth)
+    async def read_from(self, task: TaskId, relatives: Relatives, *, depth: int, few: bool = False) -> None:
+        """The stream of a task, which must be there, and of so many generations of relatives, or few of them."""
+        await self._take_in(await self._reader_for(relatives, is_few=few).read(task, depth=depth), depth)
 
     async def read(self, tasks: Collection[TaskId], relatives: Relatives, *, depth: int) -> None:
         """The streams of these tasks, as far as they are there, and of so many generations of relatives."""
-        await self._take_in(await self._reader_for(relatives).read_all(tasks, depth=depth), depth)
+        await self._take_in(
+            await self._reader_for(relatives, is_few=False).read_all(tasks, depth=depth), depth
+        )
 
     async def take_session(self, session_id: str) -> None:
         """The records of a session."""
@@ -130,21 +142,41 @@ class LineageGathering:
         if changed:
             await self.read(changed, _nobody, depth=0)
 
+    def tells_ancestors(self, run_id: str, generations: int) -> bool:
+        """Whether streams tell all that a run came from, so many generations back.
+
+        A stream without the message by which its run started may have begun anew, after an older one had expired.
+        """
+        walk = walk_up(self._told.edges, run_id, max_hops=generations, causal=False)
+        from_outside = {hop.edge.target for hop in walk.hops if hop.edge.kind == "user_start"}
+        started = {
+            item.envelope.task_id
+            for history in self._histories
+            for item in history.items
+            if isinstance(item, RecordedEvent)
+            and isinstance(item.body, TaskPublished | WorkflowMessagePublished)
+        }
+        is_whole = run_id in self._told.runs and self._whole.issuperset(walk.runs)
+        return is_whole and started.issuperset(from_outside)
+
     def session_of(self, run_id: str) -> str:
         """The session of a run of which something is known; of any other its own id."""
         if run_id in self.records and run_id not in self._whole:
             return self.records[run_id][-1].run.session_id
-        run = self._told.runs.get(run_id)
+        run = self._since.runs.get(run_id)
         return run_id if run is None else run.session_id
 
     async def lineage(self) -> RunLineage:
         """All of it together."""
         told, read, at = self._told, self._whole, self._query.at
+        before = self._before_streams()
+        renewed = {record.run.run_id for record in before}
         records = [record for several in self.records.values() for record in several]
+        records = [record for record in records if record.run.run_id not in renewed] + before
         if at is not None:
             records = [as_it_was(record, at) for record in records]
         size = len(records) + len(told.edges)
-        return await beside_the_loop(size, lambda: merged(told, records, read=read))
+        return await beside_the_loop(size, lambda: merged(told, records, read=read, renewed=renewed))
 
     def missing(self) -> list[str]:
         """Why some histories are not whole, but for those of which there is a record."""
@@ -179,7 +211,30 @@ class LineageGathering:
         self._whole |= {task_id for task_id in read if task_id not in left_out and task_id not in cut}
         items = [item for one in self._histories for item in one.items]
         query = self._query
-        self._told = await beside_the_loop(len(items), lambda: _fold(items, query))
+        self._told = self._since = await beside_the_loop(len(items), lambda: _fold(items, query))
+        if query.at is not None:
+            whole = replace(query, at=None)
+            self._since = await beside_the_loop(len(items), lambda: _fold(items, whole))
+
+    def _before_streams(self) -> list[KeptRun]:
+        """Records that tell a birth which the run's stream, read whole, does not hold: the stream has begun anew."""
+        doubted = [record for run_id in self._whole for record in self.records.get(run_id, ())]
+        if not doubted:
+            return []
+        items = (item for history in self._histories for item in history.items)
+        held = {
+            (item.envelope.task_id, own_event_id(item.envelope.event_id))
+            for item in items
+            if isinstance(item, RecordedEvent) and item.envelope.task_id in self.records
+        }
+        return [
+            record
+            for record in doubted
+            if any(
+                edge.is_birth and edge.target == record.run.run_id and (edge.target, edge.edge_id) not in held
+                for edge in record.edges
+            )
+        ]
 
     def _take(self, found: Iterable[KeptRun]) -> None:
         for record in found:

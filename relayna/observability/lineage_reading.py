@@ -68,20 +68,24 @@ class LineageReader:
         self._clock = clock
         self._admission = admission
 
-    async def of_run(self, run_id: TaskId, relatives: Relatives, *, generations: int) -> KnownLineage:
-        """A run, so many generations of its relatives as streams tell, and what records tell of their sessions."""
+    async def of_ancestors(self, run_id: TaskId, relatives: Relatives, *, generations: int) -> KnownLineage:
+        """A run and so many generations of what it came from: of few, and all there, streams tell everything."""
+        with self._admission.turn() as turn:
+            gathering = self._begin(turn, None)
+            session_id = await self._read_from(gathering, run_id, relatives, generations, few=True)
+            if self._recorded is not None and not gathering.tells_ancestors(run_id, generations):
+                await self._complete(gathering, run_id, session_id, relatives, generations)
+            return await self._known(gathering, run_id)
+
+    async def of_descendants(self, run_id: TaskId, relatives: Relatives, *, generations: int) -> KnownLineage:
+        """A run, so many generations of what streams say came of it, and what records of their sessions say."""
         with self._admission.turn() as turn:
             gathering = self._begin(turn, None)
             depth = generations if self._recorded is None else 0
-            session_id = await self._session_of(gathering, run_id, relatives, depth=depth)
-            if len(gathering.records) > FEW_RUNS:
-                await gathering.catch_up()
-            elif self._recorded is not None:
-                await gathering.read([run_id], relatives, depth=generations)
-            await gathering.follow()
-            known = await self._known(gathering, session_id)
-        known.lineage.runs.setdefault(run_id, Run(run_id=run_id, session_id=session_id))
-        return known
+            session_id = await self._read_from(gathering, run_id, relatives, depth)
+            if self._recorded is not None:
+                await self._complete(gathering, run_id, session_id, relatives, generations)
+            return await self._known(gathering, run_id)
 
     async def of_session(
         self, asked: TaskId, relatives: Relatives, *, at: Instant | None = None
@@ -90,50 +94,73 @@ class LineageReader:
         with self._admission.turn() as turn:
             gathering = self._begin(turn, at)
             await gathering.take_session(asked)
+            by_its_id = bool(gathering.records)
             session_id = asked
-            if not gathering.records:
-                session_id = await self._session_of(gathering, asked, relatives, depth=ALL_GENERATIONS)
+            if not by_its_id:
+                depth = ALL_GENERATIONS if self._recorded is None else 0
+                session_id = await self._read_from(gathering, asked, relatives, depth)
+                await gathering.take_session(session_id)
             if len(gathering.records) > FEW_RUNS:
                 await gathering.catch_up()
-            elif gathering.records:
+            elif self._recorded is not None:
                 roots = [asked, session_id, *map(TaskId, gathering.records)]
                 await gathering.read(roots, relatives, depth=ALL_GENERATIONS)
             await gathering.follow(rounds=1)
-            return await self._known(gathering, session_id, is_session=True)
+            known = await self._known(gathering, asked, is_session=True)
+            return replace(known, session_id=asked) if by_its_id else known
 
-    async def _session_of(
-        self, gathering: LineageGathering, run_id: TaskId, relatives: Relatives, *, depth: int
+    async def _read_from(
+        self,
+        gathering: LineageGathering,
+        run_id: TaskId,
+        relatives: Relatives,
+        depth: int,
+        *,
+        few: bool = False,
     ) -> TaskId:
-        """The session of a run, with its records: the run's own stream says it, else its record."""
+        """A run and its relatives; says the run's session, by its own stream, else by its record."""
         try:
-            await gathering.read_from(run_id, relatives, depth=depth)
+            await gathering.read_from(run_id, relatives, depth=depth, few=few and self._recorded is not None)
         except ExecutionNotFound:
             if not await gathering.look_up(run_id):
                 raise
-        session_id = TaskId(gathering.session_of(run_id))
-        await gathering.take_session(session_id)
-        return session_id
+        return TaskId(gathering.session_of(run_id))
 
-    async def _known(
-        self, gathering: LineageGathering, session_id: str, *, is_session: bool = False
-    ) -> KnownLineage:
+    @staticmethod
+    async def _complete(
+        gathering: LineageGathering, run_id: TaskId, session_id: str, relatives: Relatives, generations: int
+    ) -> None:
+        """The records of the session, and streams: of all relatives, or of what has changed when they are many."""
+        await gathering.take_session(session_id)
+        if len(gathering.records) > FEW_RUNS:
+            await gathering.catch_up()
+        else:
+            await gathering.read([run_id], relatives, depth=generations)
+            await gathering.take_session(gathering.session_of(run_id))
+        await gathering.follow()
+
+    @staticmethod
+    async def _known(gathering: LineageGathering, run_id: str, *, is_session: bool = False) -> KnownLineage:
+        lineage = await gathering.lineage()
+        if not is_session:
+            lineage.runs.setdefault(run_id, Run(run_id=run_id, session_id=run_id))
+        run = lineage.runs.get(run_id)  # of a session, none before it began
         return KnownLineage(
-            lineage=await gathering.lineage(),
-            session_id=session_id,
+            lineage=lineage,
+            session_id=gathering.session_of(run_id) if run is None else run.session_id,
             missing=gathering.missing(),
             as_of=await gathering.as_of(is_session=is_session),
         )
 
     def _begin(self, turn: Turn, at: Instant | None) -> LineageGathering:
-        bounds = bounds_for(_NODES, max_tasks=_NODES)
-        if self._recorded is not None:
-            bounds = replace(bounds, tasks=2 * FEW_RUNS)
+        many = bounds_for(_NODES, max_tasks=_NODES)
+        few = replace(many, tasks=FEW_RUNS)
 
-        def reader_for(relatives: Relatives) -> FamilyReader:
+        def reader_for(relatives: Relatives, *, is_few: bool) -> FamilyReader:
             return FamilyReader(
                 self._log,
                 tenant=self._tenant,
-                bounds=bounds,
+                bounds=few if is_few else many,
                 now=self._clock.now(),
                 retention_micros=self._retention_micros,
                 before_much=turn.take,

@@ -17,7 +17,6 @@ from relayna.events import RunEdgeRecorded
 from relayna.ids import TaskId, Tenant
 from relayna.instants import format_instant
 from relayna.observability.admission import Admission
-from relayna.observability.family_reading import Relatives
 from relayna.observability.graph_question import Moment, checked_question
 from relayna.observability.lineage_gathering import ALL_GENERATIONS, Recorded, beside_the_loop
 from relayna.observability.lineage_reading import KnownLineage, LineageReader
@@ -89,7 +88,7 @@ class LineageService:
     ) -> Upstream:
         """What a run came from, at most `max_hops` edges away."""
         wanted, hops = checked_kinds(kinds), _checked_hops(max_hops)
-        known = await self._read(run_id, _ancestors, generations=hops)
+        known = await self._up(run_id, hops)
         edges = known.lineage.edges
 
         def tell() -> Upstream:
@@ -109,7 +108,7 @@ class LineageService:
     ) -> Downstream:
         """What came of a run, at most `max_hops` edges away, with sums over the edges found."""
         wanted, hops = checked_kinds(kinds), _checked_hops(max_hops)
-        known = await self._read(run_id, _descendants, generations=hops)
+        known = await self._down(run_id, hops)
 
         def tell() -> Downstream:
             graph = downstream_graph(known.lineage, run_id, max_hops=hops, kinds=wanted, causal=causal)
@@ -119,7 +118,7 @@ class LineageService:
 
     async def why(self, run_id: str) -> Births:
         """The births from a run back to its origin."""
-        known = await self._read(run_id, _ancestors, generations=ALL_GENERATIONS)
+        known = await self._up(run_id, ALL_GENERATIONS)
         chain = birth_chain(known.lineage.edges, run_id)
         return _dated(births_told(run_id, chain, known.lineage, known.missing), known)
 
@@ -143,8 +142,8 @@ class LineageService:
 
     async def diff(self, a: str, b: str) -> RunsCompared:
         """What came of one run beside what came of the other."""
-        of_a = await self._read(a, _descendants, generations=MAX_HOPS)
-        of_b = of_a if a == b else await self._read(b, _descendants, generations=MAX_HOPS)
+        of_a = await self._down(a, MAX_HOPS)
+        of_b = of_a if a == b else await self._down(b, MAX_HOPS)
 
         def tell() -> RunsCompared:
             graphs = (
@@ -156,8 +155,13 @@ class LineageService:
         compared = await beside_the_loop(len(of_a.lineage.edges) + len(of_b.lineage.edges), tell)
         return _dated(compared, of_b if of_a.as_of is None else of_a)
 
-    async def _read(self, run_id: str, relatives: Relatives, *, generations: int) -> KnownLineage:
-        return await self._reader.of_run(checked_question(run_id).task_id, relatives, generations=generations)
+    async def _up(self, run_id: str, generations: int) -> KnownLineage:
+        task_id = checked_question(run_id).task_id
+        return await self._reader.of_ancestors(task_id, _ancestors, generations=generations)
+
+    async def _down(self, run_id: str, generations: int) -> KnownLineage:
+        task_id = checked_question(run_id).task_id
+        return await self._reader.of_descendants(task_id, _descendants, generations=generations)
 
 
 def checked_kinds(kinds: Iterable[str]) -> tuple[RunEdgeKind, ...]:

@@ -5,7 +5,7 @@ Owns them as the store has them. Keeps nothing beyond the object's life, and tal
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 import anyio.lowlevel
 
@@ -30,11 +30,12 @@ class MemoryRunRecords:
         """Where a run lay when it was written last."""
 
     def keep(self, runs: Iterable[StoredRun]) -> None:
-        """Write these records, instead of those that there were of the same runs."""
+        """Write these records, instead of those that there were of the same runs, but for those of earlier weeks."""
         for run in runs:
             week = week_of(run.began)
             before = self._week_of.get(run.address, week)
-            self._week(run.address.tenant, before).pop(run.address, None)
+            if before >= week:  # else it is of a run whose stream had expired when it was heard of again
+                self._week(run.address.tenant, before).pop(run.address, None)
             self._week(run.address.tenant, week)[run.address] = run
             self._week_of[run.address] = week
 
@@ -71,10 +72,15 @@ class MemoryRunRecords:
             if there is None or there.expires_at < run.expires_at:
                 week[run.address] = run
 
-    async def forget(self, tenant: Tenant, week: int) -> None:
-        """Remove all records of a week."""
+    async def forget(
+        self, tenant: Tenant, week: int, *, only: Callable[[StoredRun], bool] | None = None
+    ) -> bool:
+        """Remove all records of a week, unless one of them may not go; whether it is gone."""
         await anyio.lowlevel.checkpoint()
+        if only is not None and not all(map(only, self._week(tenant, week).values())):
+            return False
         self._weeks.pop((tenant, week), None)
+        return True
 
     def _of(self, tenant: Tenant) -> list[StoredRun]:
         """All that there are, but for those whose time has run out."""

@@ -9,7 +9,7 @@ run began, and within a week by session, so that a session is found by its id an
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -62,8 +62,14 @@ class RunRecords(Protocol):
     async def restore(self, runs: Sequence[StoredRun]) -> None:
         """Write records from an archive; what is there and as new stays."""
 
-    async def forget(self, tenant: Tenant, week: int) -> None:
-        """Remove all records of a week."""
+    async def forget(
+        self, tenant: Tenant, week: int, *, only: Callable[[StoredRun], bool] | None = None
+    ) -> bool:
+        """Remove all records of a week; whether it is gone.
+
+        With `only`, whatever holds a record that may not go stays, as it is at the moment of removing; and so does
+        what holds one that cannot be read.
+        """
 
 
 def week_of(began: Instant) -> int:

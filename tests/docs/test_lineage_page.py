@@ -32,6 +32,7 @@ from relayna.testing import history
 pytestmark = pytest.mark.anyio
 
 PAGE = (ROOT / "docs" / "lineage.md").read_text(encoding="utf-8")
+MESSAGES = (ROOT / "docs" / "messages.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(autouse=True)
@@ -150,9 +151,10 @@ async def test_a_session_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_can_be_asked_and_what_is_told_is_on_the_page() -> None:
     for endpoint in RelaynaRuntime(log=MemoryLog()).endpoints():
         if endpoint.path.startswith("/lineage/") and not endpoint.name.endswith("_by_query"):
-            assert endpoint.path.replace(":path", "") in PAGE
+            page = MESSAGES if endpoint.path.startswith("/lineage/messages") else PAGE
+            assert endpoint.path.replace(":path", "") in page
             for parameter in endpoint.parameters:
-                assert re.search(rf"\b{parameter.name}\b", PAGE), parameter.name
+                assert re.search(rf"\b{parameter.name}\b", page), parameter.name
     told = set(re.findall(r"^\| `(\w+)` \| (?:the edges that you have now|none) \|", PAGE, re.MULTILINE))
     assert told == {SessionMessage(body).event for body in (
         SessionStatus("up"), SessionGap(), SessionEnd(),

@@ -21,13 +21,14 @@ from relayna.events import (
     TaskPublished,
     UsageRecorded,
 )
-from relayna.ids import AttemptId, EventId, SessionId, TaskId
+from relayna.ids import AttemptId, EventId, SessionId, TaskId, Tenant
 from relayna.instants import Instant, format_instant
 from relayna.observability.lineage_gathering import ALL_GENERATIONS, FEW_RUNS, Recorded
 from relayna.observability.lineage_service import LineageService
 from relayna.observability.read_models import run_records_beside
 from relayna.observability.run_records.known_runs import KnownRuns
 from relayna.streams import MemoryLog, TaskAddress
+from relayna.streams.memory_run_records import MemoryRunRecords
 from relayna.streams.run_records import StoredRun
 from relayna.testing.scribe import START
 
@@ -301,6 +302,91 @@ async def test_records_that_cannot_be_read_are_passed_over_and_counted() -> None
     assert counted == [1, 1]
 
 
+async def test_without_any_record_very_many_runs_are_read_from_streams() -> None:
+    world = memory_world()
+    await store_events(world.log, many(FEW_RUNS * 3))
+    found = await service(world).session("r0000")
+
+    assert (found.stats.run_count, found.missing, found.as_of) == (FEW_RUNS * 3, [], None)
+    assert (await service(world).downstream("r0000", max_hops=50)).missing == []
+
+
+async def test_a_very_large_session_is_found_by_any_of_its_runs() -> None:
+    world = await indexed(many(FEW_RUNS + 50))
+    by_id, by_run = await service(world).session("S"), await service(world).session("r0349")
+
+    assert by_id.stats.run_count == FEW_RUNS + 50
+    assert by_run == by_id
+
+
+async def test_what_few_streams_tell_asks_no_records() -> None:
+    world = await indexed(many(FEW_RUNS + 50))
+
+    class Unasked(MemoryRunRecords):
+        async def of_session(self, tenant: Tenant, session_id: str) -> list[StoredRun]:
+            raise AssertionError(session_id)
+
+    recorded = Recorded(KnownRuns(Unasked(), tenant=DEFAULT), world.progress())
+    lineage = LineageService(log=world.log, clock=world.clock, recorded=recorded)
+    assert len((await lineage.why("r0349")).births) == 36
+    assert len((await lineage.upstream("r0349", max_hops=3)).hops) == 3
+
+
+async def test_a_chain_longer_than_few_streams_is_told_to_its_end() -> None:
+    names = [f"c{number:03}" for number in range(FEW_RUNS + 20)]
+    events = [
+        event
+        for number, name in enumerate(names)
+        for event in run(
+            name, number, parent=names[number - 1] if number else None,
+            children=dict([(names[number + 1], number + 1)] if number + 1 < len(names) else []),
+        )
+    ]  # fmt: skip
+    world = await indexed(events)
+    chain = await service(world).why(names[-1])
+
+    assert (len(chain.births), chain.origin, chain.missing) == (len(names), names[0], [])
+    forget(world, *names[:-1])
+    assert await service(world).why(names[-1]) == chain
+
+
+async def test_a_run_heard_of_again_when_its_stream_was_gone_keeps_its_birth() -> None:
+    world = memory_world()
+    await store_events(world.log, family())
+    indexer = world.indexer()
+    await indexer.catch_up()
+    forget(world, "R2")
+    again = AttemptId("again")
+    late = 8 * 86_400
+    await store_events(
+        world.log,
+        [
+            told("R2", late, "again.0", TaskMessageReceived(consumer_name="worker"), attempt_id=again, seq=0),
+            told("R2", late, "again.used", UsageRecorded(cost=5), attempt_id=again),
+        ],
+    )
+    await indexer.catch_up()
+    for gone in ([], ["R1"], ["R1", "R2", "R3", "R4"]):
+        forget(world, *gone)
+        found = await service(world).session("S")
+        of_it = [(edge.kind, edge.cost_attributed) for edge in found.edges if edge.target_run == "R2"]
+
+        assert of_it == [("spawn", 10_000), ("retry", 5)]
+        assert {one.run_id: one.status for one in found.runs}["R2"] == "running"
+        assert found.stats.root_run_ids == ["R1"]
+        assert [hop.edge.target_run for hop in (await service(world).why("R4")).births] == ["R4", "R2", "R1"]
+
+
+@pytest.mark.parametrize("recorded", [True, False], ids=["with records", "of streams alone"])
+async def test_a_session_before_one_of_its_runs_is_found_by_that_run(recorded: bool) -> None:
+    world = await indexed(family())
+    moment = format_instant(Instant(START + SECOND))
+    by_root = await service(world, recorded=recorded).session("R1", at=moment)
+
+    assert [one.run_id for one in by_root.runs] == ["R1", "R2"]
+    assert await service(world, recorded=recorded).session("R4", at=moment) == by_root
+
+
 async def test_a_chain_without_records_that_is_deeper_than_is_read_says_so() -> None:
     world = memory_world()
     for number in range(ALL_GENERATIONS + 3):
@@ -308,9 +394,9 @@ async def test_a_chain_without_records_that_is_deeper_than_is_read_says_so() -> 
         await store_events(
             world.log, run(f"r{number}", number, parent=parent, children={f"r{number + 1}": number})
         )
-    service = LineageService(log=world.log)
-    session = await service.session("r0")
+    answering = LineageService(log=world.log)
+    session = await answering.session("r0")
     assert (session.stats.run_count > ALL_GENERATIONS, session.missing) == (True, ["limit_reached"])
     last = f"r{ALL_GENERATIONS + 2}"
-    assert (await service.why(last)).missing == ["limit_reached"]
-    assert (await service.upstream(last, max_hops=3)).missing == []
+    assert (await answering.why(last)).missing == ["limit_reached"]
+    assert (await answering.upstream(last, max_hops=3)).missing == []

@@ -25,7 +25,7 @@ from relayna.api.endpoint import Endpoint, Parameter
 from relayna.api.runtime import RelaynaRuntime
 from relayna.api.tokens import TokenAccess
 from relayna.clock import SystemClock
-from relayna.events import DeadLetterRecorded, Envelope, Event, encode_event, encode_frame
+from relayna.events import DeadLetterRecorded, Envelope, Event, TaskPublished, encode_event, encode_frame
 from relayna.ids import EventId, TaskId, Tenant
 from relayna.observability import StatusStore
 from relayna.streams import Append, Log, TaskAddress
@@ -46,6 +46,9 @@ ROLES: Final[dict[str, tuple[str, ...] | None]] = {
 """By role, the scopes of its token; None where there is none that is known."""
 
 STREAM: Final = "text/event-stream"
+TASK_PARAMETERS: Final = ("task_id", "run_id", "session_id", "a", "b")
+"""By which a task is asked about."""
+SWITCHES: Final = ("RELAYNA_LINEAGE_EMIT", "RELAYNA_LINEAGE_READ", "RELAYNA_LINEAGE_LIVE")
 
 
 class Answer(Struct, frozen=True):
@@ -72,9 +75,15 @@ def task_of(tenant: str, number: int) -> str:
 
 @sized(tasks=20)
 async def test_nobody_sees_more_than_their_token_shows(
-    tasks: int, any_store: StoreUnderTest, tmp_path: Path, reliability: ReliabilityReport
+    tasks: int,
+    any_store: StoreUnderTest,
+    tmp_path: Path,
+    reliability: ReliabilityReport,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """T34: roles x tenants x routes x own and foreign ids."""
+    for switch in SWITCHES:
+        monkeypatch.setenv(switch, "1")
     log = RedisLog(any_store.url, prefix=any_store.prefix, shard_count=4)
     async with log:
         for tenant in TENANTS:
@@ -166,12 +175,12 @@ def value_of(parameter: Parameter, name: str) -> str:
     """What is given for a parameter: the task's id, one of its choices, and for other ids that of its dead letter."""
     if "enum" in parameter.schema:
         return str(parameter.schema["enum"][0])
-    return name if parameter.name in ("task_id", "session_id") else f"{name}-letter"
+    return name if parameter.name in TASK_PARAMETERS else f"{name}-letter"
 
 
 def names_task(endpoint: Endpoint) -> bool:
     """Whether it is asked about one task."""
-    return any(parameter.name == "task_id" for parameter in endpoint.parameters)
+    return any(one.name in TASK_PARAMETERS and one.required for one in endpoint.parameters)
 
 
 @asynccontextmanager
@@ -207,7 +216,7 @@ def headers_of(role: str, tenant: str) -> dict[str, str]:
 
 
 async def record(log: Log, tenant: str, number: int) -> None:
-    """A task with a status and a dead letter, all of which name their tenant."""
+    """A task with a start, a status and a dead letter, all of which name their tenant."""
     name = task_of(tenant, number)
     store = StatusStore(log, tenant=tenant)
     await store.add_status(name, "failed", meta={"of": f"a secret of {tenant}"}, message_id=f"{name}-message")
@@ -221,7 +230,7 @@ async def record(log: Log, tenant: str, number: int) -> None:
         headers={"of": f"a secret of {tenant}"},
         body=f"a secret of {tenant}".encode(),
     )
-    frame = encode_frame(
-        TaskId(name), None, now // 1000, [encode_event(Event(envelope=envelope, body=letter))]
-    )
+    published = Envelope(event_id=EventId(f"{name}.published"), timestamp=now, task_id=TaskId(name))
+    told = [Event(envelope=published, body=TaskPublished()), Event(envelope=envelope, body=letter)]
+    frame = encode_frame(TaskId(name), None, now // 1000, [encode_event(event) for event in told])
     await log.append([Append(TaskAddress(TaskId(name), Tenant(tenant)), frame)])

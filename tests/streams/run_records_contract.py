@@ -182,11 +182,11 @@ class WritingContract:
             assert await where.models.store(lease, removed=[address("t")]) == "stored"
             assert await where.models.store(lease, rows=[row_for("u", data=b"new")]) == "stored"
             assert await all_of(where) == [run_for("t"), run_for("u")]
-            moved = run_for("u", session_id="other", began=NOW + 10 * DAY)
+            moved = run_for("u", session_id="other", began=NOW - 10 * DAY)
             await keep_runs(where, [moved])
-            assert await all_of(where) == [run_for("t"), moved]
+            assert await all_of(where) == [moved, run_for("t")]
             assert await where.models.clear(lease) == "stored"
-            assert await all_of(where) == [run_for("t"), moved]
+            assert await all_of(where) == [moved, run_for("t")]
 
     async def test_a_run_heard_of_again_shows_its_newest_record(self, harness: RunRecordsHarness) -> None:
         again = run_for("t", began=NOW + 100 * DAY)
@@ -196,6 +196,19 @@ class WritingContract:
             await keep_runs(where, [again])
             assert await where.records.of_run(address("t")) == again
             assert again in await where.records.of_session(DEFAULT, "S")
+
+    async def test_a_run_heard_of_again_before_its_row_went_keeps_its_first_record(
+        self, harness: RunRecordsHarness
+    ) -> None:
+        again = run_for("t", began=NOW + 10 * DAY)
+        async with harness.open() as where:
+            await keep_runs(where, [run_for("t")])
+            await keep_runs(where, [again])
+            await keep_runs(where, [replace(again, data=b"more")])
+            assert await where.records.of_session(DEFAULT, "S") == [
+                run_for("t"),
+                replace(again, data=b"more"),
+            ]
 
     async def test_who_lost_its_lease_writes_no_record(self, harness: RunRecordsHarness) -> None:
         async with harness.open(shard_count=1) as where:
@@ -237,6 +250,17 @@ class KeepingContract:
             assert await all_of(where, OTHER) == [theirs]
             await keep_runs(where, runs[20:40])
             assert {run.address for run in await all_of(where)} == {run.address for run in runs}
+
+    async def test_a_week_with_a_record_that_may_not_go_keeps_it(self, harness: RunRecordsHarness) -> None:
+        runs = [run_for(f"t{n}", data=b"x" * 200) for n in range(20)]
+        week = week_of(Instant(NOW))
+        async with harness.open() as where:
+            await keep_runs(where, runs)
+            assert not await where.records.forget(DEFAULT, week, only=lambda run: run != runs[7])
+            assert runs[7] in await all_of(where)
+            await keep_runs(where, runs)
+            assert await where.records.forget(DEFAULT, week, only=runs.__contains__)
+            assert await all_of(where) == []
 
     async def test_an_archive_comes_back_and_takes_nothing_newer_away(
         self, harness: RunRecordsHarness

@@ -23,6 +23,8 @@ __all__ = ["handler_name", "record_input", "record_output"]
 
 _log: Final = logging.getLogger("relayna.consumer")
 
+_LAYERS: Final = 32
+"""Of decorators around a handler, and as many partials."""
 _STORING_SECONDS: Final = 5.0
 """A storage that takes longer holds nobody up: the message is handled without its input being kept."""
 
@@ -66,10 +68,15 @@ def record_output(ending: Ending, returned: object) -> None:
 
 def handler_name(handler: object) -> str:
     """The handler's own name, as its code has it: of a function, a method, a partial, or an object that is called."""
-    for inner in ("__wrapped__", "func"):  # of decorators, and of functools.partial
-        while hasattr(handler, inner) and (inner == "__wrapped__" or not hasattr(handler, "__name__")):
-            handler = getattr(handler, inner)
-    return str(getattr(handler, "__name__", None) or type(handler).__name__)
+    try:
+        for inner in ("__wrapped__", "func"):  # of decorators, and of functools.partial
+            for _ in range(_LAYERS):  # what has every name would have this one for ever
+                if not hasattr(handler, inner) or (inner == "func" and hasattr(handler, "__name__")):
+                    break
+                handler = getattr(handler, inner)
+        return str(getattr(handler, "__name__", None) or type(handler).__name__)
+    except Exception:  # noqa: BLE001 - it is the user's own and may do anything when it is asked; its type has a name
+        return type(handler).__name__
 
 
 def _input_hash(ending: Ending) -> str | None:

@@ -74,7 +74,7 @@ class TaskContext(Context):
         that session. Raises `InvalidQuery`, and `BrokerError` when it is published.
         """
         self._check_open()
-        _check_words(variant, label, session_id)
+        _check_words(variant, label, session_id, group_key)
         if group_key is not None and group_key in self._grouped:
             return self._grouped[group_key]
         message_id = self._message_of_child(group_key)
@@ -189,8 +189,11 @@ class TaskContext(Context):
         )
 
 
-def _check_words(variant: str | None, label: str | None, session_id: str | None) -> None:
+def _check_words(
+    variant: str | None, label: str | None, session_id: str | None, group_key: str | None
+) -> None:
     if variant is not None:
         check_choice("variant", variant, _VARIANTS)
     check_text("label", label)
     check_text("session_id", session_id)
+    check_text("group_key", group_key)

@@ -90,8 +90,10 @@ class RunArchiver:
             if file is not None:
                 await anyio.to_thread.run_sync(file.close)
         forgotten = not seen.younger and await self._is_still(week, seen)
-        if forgotten:
-            await self._records.forget(self._tenant, week)
+        if forgotten:  # what is written from now on has more to tell, and is kept longer
+            forgotten = await self._records.forget(
+                self._tenant, week, only=lambda run: run.expires_at <= seen.latest and self._is_over(run)
+            )
         return _told(week, seen, result, forgotten=forgotten)
 
     async def _portions(self, week: int, seen: _Seen) -> AsyncIterator[list[StoredRun]]:
@@ -136,10 +138,13 @@ class _Seen:
     def __init__(self) -> None:
         self.over = self.younger = 0
         self.digest = 0
+        self.latest = 0
+        """Until when the last of them was kept."""
 
     def note(self, run: StoredRun, over: bool) -> None:
         self.over += over
         self.younger += not over
+        self.latest = max(self.latest, run.expires_at)
         digest = int.from_bytes(hashlib.sha256(run_line(run)).digest()[:16])
         self.digest = (self.digest + digest) % 2**128  # the same in any order
 

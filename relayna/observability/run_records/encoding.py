@@ -1,6 +1,6 @@
 """Runs and the edges that led to them as bytes of a record, and back.
 
-Owns the layout, of which nothing of a run or an edge is lost. A record begins with what many have in common: the
+Owns the layout, of which nothing of a run or an edge is lost; costs and tokens are never less than nothing. A record begins with what many have in common: the
 version of the layout, the agent and the workflow. Times are told from when the run began, ids as few bytes as they
 hold, and a source that is the run or its session not at all.
 """
@@ -182,7 +182,7 @@ def _write_edge(writer: PackedWriter, edge: RunEdge, run: Run, last: Instant) ->
         writer.blob(msgspec.msgpack.encode(edge.metadata))
     for flag, number in ((_COST, edge.cost_attributed), (_TOKENS, edge.tokens_attributed)):
         if more & flag:
-            writer.signed(number)
+            writer.number(max(number, 0))
 
 
 def _read_edge(reader: PackedReader, first: int, target: str, run: Run, last: Instant) -> RunEdge:
@@ -209,8 +209,8 @@ def _read_edge(reader: PackedReader, first: int, target: str, run: Run, last: In
         label=reader.text() if more & _LABEL else None,
         group_key=reader.text() if more & _GROUP else None,
         metadata=_decode_object(reader.blob()) if more & _METADATA else None,
-        cost_attributed=reader.signed() if more & _COST else 0,
-        tokens_attributed=reader.signed() if more & _TOKENS else 0,
+        cost_attributed=reader.number() if more & _COST else 0,
+        tokens_attributed=reader.number() if more & _TOKENS else 0,
     )
 
 
@@ -231,8 +231,8 @@ def _more(edge: RunEdge, run: Run) -> int:
         (_OTHER_BIRTH, edge.is_birth is not (edge.kind in BIRTH_KINDS)),
         (_OTHER_SESSION, edge.session_id != run.session_id),
         (_METADATA, edge.metadata is not None),
-        (_COST, edge.cost_attributed != 0),
-        (_TOKENS, edge.tokens_attributed != 0),
+        (_COST, edge.cost_attributed > 0),
+        (_TOKENS, edge.tokens_attributed > 0),
     )
     return _told(edge) | sum(flag for flag, is_told in told if is_told)
 

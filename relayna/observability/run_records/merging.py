@@ -21,11 +21,23 @@ _WEAK: Final = {"span_tree_fallback": 2, "user_start": 1}
 """Births that give way to others: made up when read, or read off a task that does not know of its parent."""
 
 
-def merged(lineage: RunLineage, records: Iterable[KeptRun], *, read: Collection[str]) -> RunLineage:
-    """Both together. `read` are the runs whose streams were read whole."""
-    kept = [record for record in _joined(records) if record.run.run_id not in read]
+def merged(
+    lineage: RunLineage,
+    records: Iterable[KeptRun],
+    *,
+    read: Collection[str],
+    renewed: Collection[str] = (),
+) -> RunLineage:
+    """Both together. `read` are the runs whose streams were read whole.
+
+    Of those, `renewed` are the runs whose streams began anew after they had expired: they go on with their records.
+    """
+    believed = {run_id for run_id in read if run_id not in renewed}
+    kept = [record for record in _joined(records) if record.run.run_id not in believed]
     if not kept:
         return lineage
+    if renewed:
+        kept, lineage = _renewed(lineage, kept, renewed)
     runs = {**lineage.runs, **{record.run.run_id: record.run for record in kept}}
     recorded = {record.run.run_id for record in kept}
     edges: dict[tuple[str, str, str], RunEdge] = {}
@@ -33,7 +45,7 @@ def merged(lineage: RunLineage, records: Iterable[KeptRun], *, read: Collection[
     # Whoever an edge leads to knows it best, and stands first.
     own = [edge for record in kept for edge in record.edges if edge.target == record.run.run_id]
     away = [edge for record in kept for edge in record.edges if edge.target != record.run.run_id]
-    for edge in (*own, *(edge for edge in lineage.edges if edge.target in read), *lineage.edges, *away):
+    for edge in (*own, *(edge for edge in lineage.edges if edge.target in believed), *lineage.edges, *away):
         if edge.is_birth:
             _take_better(births, edge)
         else:
@@ -41,9 +53,8 @@ def merged(lineage: RunLineage, records: Iterable[KeptRun], *, read: Collection[
     words = {word.edge_id: word for record in kept for word in record.words}
     told = [_with_word(edge, words.get(edge.edge_id)) for edge in (*births.values(), *edges.values())]
     for edge in told:
-        for run_id in (edge.source, edge.target):
-            if run_id is not None and run_id not in runs:
-                runs[run_id] = Run(run_id=run_id, session_id=edge.session_id)
+        for run_id in filter(None, (edge.source, edge.target)):
+            runs.setdefault(run_id, Run(run_id=run_id, session_id=edge.session_id))
     told = [
         replace(edge, session_id=runs[edge.target].session_id) if edge.target in recorded else edge
         for edge in _in_time(told)
@@ -59,7 +70,7 @@ def as_it_was(record: KeptRun, at: Instant) -> KeptRun:
     if run.started_at is not None and run.started_at > at:
         run = Run(run_id=run.run_id, session_id=run.session_id)
     elif run.ended_at is None or run.ended_at > at:
-        run = replace(run, status="running", ended_at=None)
+        run = replace(run, status=run.status if run.started_at is None else "running", ended_at=None)
     return KeptRun(run, edges, record.words)
 
 
@@ -74,7 +85,7 @@ def _joined(records: Iterable[KeptRun]) -> Iterable[KeptRun]:
 
 def _continued(one: KeptRun, other: KeptRun) -> KeptRun:
     first, later = sorted((one, other), key=_begins)
-    known = {edge.edge_id for edge in first.edges}
+    known = {(edge.edge_id, edge.kind) for edge in first.edges}
     run = replace(
         later.run,
         agent=later.run.agent or first.run.agent,
@@ -83,8 +94,70 @@ def _continued(one: KeptRun, other: KeptRun) -> KeptRun:
         started_at=first.run.started_at or later.run.started_at,
         ended_at=later.run.ended_at or first.run.ended_at,
     )
-    edges = [*first.edges, *(edge for edge in later.edges if edge.edge_id not in known)]
+    is_born = any(edge.is_birth and edge.target == run.run_id for edge in first.edges)
+    edges = [*first.edges]
+    for edge in later.edges:
+        if (edge.edge_id, edge.kind) in known:
+            continue
+        if is_born and edge.target == run.run_id and edge.kind in _WEAK:
+            edges = _gone_on(edges, edge, first.run, later.run)
+        else:
+            edges.append(edge)
     return KeptRun(run, edges, [*first.words, *later.words])
+
+
+def _renewed(
+    lineage: RunLineage, kept: Iterable[KeptRun], renewed: Collection[str]
+) -> tuple[list[KeptRun], RunLineage]:
+    """Records that go on with what the streams begun anew tell, and what all other streams do."""
+    leading: dict[str, list[RunEdge]] = {run_id: [] for run_id in renewed}
+    others: list[RunEdge] = []
+    for edge in lineage.edges:
+        leading.get(edge.target, others).append(edge)
+        if edge.target in leading and edge.is_birth and edge.kind not in _WEAK:
+            others.append(replace(edge, cost_attributed=0, tokens_attributed=0))
+    since = {
+        run_id: KeptRun(
+            lineage.runs[run_id],
+            [replace(edge, kind="user_start") if edge.is_birth else edge for edge in edges],
+        )
+        for run_id, edges in leading.items()
+        if run_id in lineage.runs
+    }
+    joined = [
+        _continued(record, since[record.run.run_id]) if record.run.run_id in since else record
+        for record in kept
+    ]
+    return joined, RunLineage(runs=lineage.runs, edges=others)
+
+
+def _gone_on(edges: Iterable[RunEdge], start: RunEdge, first: Run, later: Run) -> list[RunEdge]:
+    """These edges of a run, with what seems to be its start where what was before is forgotten.
+
+    It is another attempt, or the first of a run that had not begun before.
+    """
+    if first.started_at is not None and later.started_at is not None:
+        again = RunEdge(
+            edge_id=start.edge_id,
+            kind="retry",
+            source=start.target,
+            target=start.target,
+            at=max(start.at, later.started_at),
+            session_id=start.session_id,
+            cost_attributed=start.cost_attributed,
+            tokens_attributed=start.tokens_attributed,
+        )
+        return [*edges, again]
+    return [
+        replace(
+            edge,
+            cost_attributed=edge.cost_attributed + start.cost_attributed,
+            tokens_attributed=edge.tokens_attributed + start.tokens_attributed,
+        )
+        if edge.is_birth and edge.target == start.target
+        else edge
+        for edge in edges
+    ]
 
 
 def _begins(record: KeptRun) -> tuple[int, ...]:
@@ -93,8 +166,14 @@ def _begins(record: KeptRun) -> tuple[int, ...]:
 
 def _take_better(births: dict[str, RunEdge], edge: RunEdge) -> None:
     known = births.get(edge.target)
-    if known is None or _WEAK.get(edge.kind, 0) < _WEAK.get(known.kind, 0):
+    if known is None:
         births[edge.target] = edge
+    elif _WEAK.get(edge.kind, 0) < _WEAK.get(known.kind, 0):
+        births[edge.target] = replace(  # what the run used is told by its own word
+            edge,
+            cost_attributed=max(edge.cost_attributed, known.cost_attributed),
+            tokens_attributed=max(edge.tokens_attributed, known.tokens_attributed),
+        )
     elif known.edge_id == edge.edge_id:
         births[edge.target] = _with_word(known, edge)  # its parent may say more of it
 

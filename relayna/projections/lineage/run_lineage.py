@@ -59,8 +59,9 @@ def own_lineage(run: TaskRun, state: ExecutionState, query: GraphQuery) -> RunLi
 def _joined(
     runs: Mapping[TaskId, TaskRun], times: RunTimes, state: ExecutionState, query: GraphQuery
 ) -> RunLineage:
-    births = chosen_births(runs, times)
-    others = [edge for edge in recorded_edges(runs, times) if not edge.is_birth]
+    recorded = recorded_edges(runs, times)
+    births = chosen_births(runs, times, recorded)
+    others = [edge for edge in recorded if not edge.is_birth]
     retries = [edge for run in runs.values() for edge in _retries(run, times)]
     edges = _charged([*births.values(), *others, *retries], runs)
     named = {*runs, *(edge.target for edge in edges), *(edge.source for edge in edges if edge.source)}

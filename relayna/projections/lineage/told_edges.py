@@ -6,7 +6,7 @@ parent's attempt told, else a start from outside, else what only names a parent.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, TypeAlias
 
 from msgspec.structs import replace
@@ -23,7 +23,7 @@ from relayna.events import (
 from relayna.ids import EventId, TaskId
 from relayna.instants import Instant
 from relayna.projections.fact_ids import is_copy
-from relayna.projections.kinship import parent_told_by
+from relayna.projections.kinship import first_parent_told, parent_told_by
 from relayna.projections.lineage.run_edges import (
     BIRTH_KINDS,
     EDGE_KINDS,
@@ -58,11 +58,13 @@ def recorded_edges(runs: Mapping[TaskId, TaskRun], times: RunTimes) -> list[RunE
     return list(found.values())
 
 
-def chosen_births(runs: Mapping[TaskId, TaskRun], times: RunTimes) -> dict[str, RunEdge]:
-    """By run, the one birth that it has, if any is known."""
+def chosen_births(
+    runs: Mapping[TaskId, TaskRun], times: RunTimes, recorded: Iterable[RunEdge]
+) -> dict[str, RunEdge]:
+    """By run, the one birth that it has, if any is known; `recorded` are the edges that were recorded as such."""
     births: dict[str, RunEdge] = {}
-    recorded = [edge for edge in recorded_edges(runs, times) if edge.is_birth]
-    for edges in (recorded, _spawns(runs, times), _starts(runs, times), _fallbacks(runs, times)):
+    told = (edge for edge in recorded if edge.is_birth)
+    for edges in (told, _spawns(runs, times), _starts(runs, times), _fallbacks(runs, times)):
         # What comes first in these four is the better word, and stands.
         for edge in sorted(edges, key=lambda one: (one.at, one.edge_id, one.source or "")):
             if edge.source != edge.target:
@@ -111,9 +113,10 @@ def _spawns(runs: Mapping[TaskId, TaskRun], times: RunTimes) -> Iterator[RunEdge
     # The same facts again, and they know less; they come after, and `sorted` keeps equals in their order.
     for task_id, run in runs.items():
         for placed in run.ordered:
+            if not isinstance(placed.event.body, TaskPublished) or not is_copy(placed.event.envelope):
+                continue
             parent = parent_told_by(placed.event)
-            is_dispatch = isinstance(placed.event.body, TaskPublished) and is_copy(placed.event.envelope)
-            if is_dispatch and parent is not None:
+            if parent is not None:
                 yield _birth("spawn", parent, task_id, placed, times)
 
 
@@ -121,7 +124,7 @@ def _starts(runs: Mapping[TaskId, TaskRun], times: RunTimes) -> Iterator[RunEdge
     """Tasks that nobody is known to be the parent of."""
     fostered = {child for run in runs.values() for child in run.children}
     for task_id, run in runs.items():
-        if task_id in fostered or any(parent_told_by(placed.event) for placed in run.ordered):
+        if task_id in fostered or first_parent_told(placed.event for placed in run.ordered):
             continue
         first = next((placed for placed in run.ordered if isinstance(placed.event.body, _STARTING)), None)
         if first is not None:

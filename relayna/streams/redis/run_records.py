@@ -6,7 +6,7 @@ Owns which commands make a read, and how records come back from an archive. With
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 import anyio.lowlevel
@@ -29,6 +29,7 @@ from relayna.streams.redis.run_records_values import (
     part_of,
     placement_of,
     read_run,
+    records_among,
     run_field,
     spot_of,
 )
@@ -118,13 +119,20 @@ class RedisRunRecords:
             for start in range(0, len(some), _RUNS_A_CALL):
                 await self._restore(shard, tenant, some[start : start + _RUNS_A_CALL])
 
-    async def forget(self, tenant: Tenant, week: int) -> None:
-        """Remove all records of a week, a shard at a time."""
+    async def forget(
+        self, tenant: Tenant, week: int, *, only: Callable[[StoredRun], bool] | None = None
+    ) -> bool:
+        """Remove all records of a week, a shard at a time, unless one of the shard's may not go."""
+        is_gone = True
         for shard in range(self._keys.shard_count):
             for _ in range(_TURNS):
                 revision = await self._revision(shard)
-                kept = (await self._directories(tenant, shard))[shard].weeks.get(week)
+                directory = (await self._directories(tenant, shard))[shard]
+                kept = directory.weeks.get(week)
                 if kept is None:
+                    break
+                if only is not None and not await self._may_go(tenant, (shard, week), directory, only):
+                    is_gone = False
                     break
                 call = FencedCall(self._keys, Lease(shard, ""), revision=revision)
                 call.forget_week(tenant, week, kept.parts)
@@ -132,6 +140,23 @@ class RedisRunRecords:
                     break
             else:
                 raise _overtaken(self._keys.models(shard))
+        return is_gone
+
+    async def _may_go(
+        self, tenant: Tenant, place: tuple[int, int], directory: Directory, only: Callable[[StoredRun], bool]
+    ) -> bool:
+        """Whether every record of a shard's week can be read, and may go."""
+        shard, week = place
+        parts = range(directory.weeks[week].parts)
+        for start in range(0, len(parts), _PARTS_AT_ONCE):
+            some = parts[start : start + _PARTS_AT_ONCE]
+            names = [self._keys.runs_of(shard, tenant, week, part) for part in some]
+            for fields in await read_hashes(self._log.reader, names):
+                runs = [run for run, _ in self._records(tenant, week, fields, directory.headings)]
+                if len(runs) < records_among(fields) or not all(map(only, runs)):
+                    return False
+                await anyio.lowlevel.checkpoint()
+        return True
 
     async def _restore(self, shard: int, tenant: Tenant, runs: Sequence[StoredRun]) -> None:
         for _ in range(_TURNS):

@@ -2,13 +2,13 @@
 
 Owns their bytes. A field is named by its task, a hash by the week and by a part of the sessions. A server packs a
 hash tightly while no field and no value is longer than 64 bytes, so a longer record goes on in further fields, and
-what many records say alike lies beside the week's (`Directory.headings`) and is named by 3 bytes.
+what many records say alike lies beside the week's (`Directory.headings`) and is named by 2 bytes.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from msgspec import Struct, field
@@ -21,7 +21,7 @@ from relayna.streams.run_records import WEEK_MICROS, StoredRun, week_of
 
 __all__ = [
     "LARGEST_PARTS", "Directory", "KeptWeek", "Placement", "continued_fields", "heading_code", "part_of", "placement_of",
-    "read_directory", "read_run", "run_field", "run_fields", "spot_of", "week_value",
+    "read_directory", "read_run", "records_among", "run_field", "run_fields", "spot_of", "week_value",
 ]  # fmt: skip
 
 LARGEST_PARTS: Final = 4_096
@@ -33,7 +33,7 @@ _LONGEST_NAME: Final = 63
 _DAY: Final = 86_400_000_000
 _OFFSET_BYTES: Final = 5
 """A week has fewer than 2**40 microseconds."""
-_CODE_BYTES: Final = 3
+_CODE_BYTES: Final = 2
 
 _LONG_NAME, _PIECE = 3, 4
 """Beside the kinds of packed ids: named by a digest, and what another field goes on with."""
@@ -43,6 +43,8 @@ _BY_CODE: Final = 0b100
 _WHOLE_DAYS: Final = 0b1000
 _HAS_PIECES: Final = 0b1_0000
 _HAS_HEADING: Final = 0b10_0000
+_IS_BEFORE: Final = 0b100_0000
+"""It may be forgotten before it began, says whoever wrote it."""
 
 
 class Placement(Struct, frozen=True, array_like=True, gc=False):
@@ -142,6 +144,11 @@ def read_run(
     return _run(tenant, week, name, PackedReader(value), headings), pieces
 
 
+def records_among(names: Iterable[bytes]) -> int:
+    """How many records begin in these fields, readable or not."""
+    return sum(name[:1] != bytes((_PIECE,)) for name in names)
+
+
 def week_value(week: KeptWeek) -> str:
     """What the directory says of a week, for people to read too."""
     return f"{week.parts} {week.until_ms}"
@@ -176,7 +183,9 @@ def _told(run: StoredRun, headings: Mapping[bytes, bytes], is_long: bool) -> tup
     if kept % _DAY == 0:
         flags |= _WHOLE_DAYS
         kept //= _DAY
-    writer.signed(kept)
+    if kept < 0:
+        flags |= _IS_BEFORE
+    writer.number(abs(kept))
     heading = run.data[: max(0, run.heading)]
     code = heading_code(heading)
     if heading and headings.get(code) == heading:
@@ -198,7 +207,8 @@ def _run(
     session = flags & _SESSION_BITS
     session_id = task_id if session == _SESSION_IS_RUN else reader.id(session)
     began = week * WEEK_MICROS + int.from_bytes(reader.take(_OFFSET_BYTES))
-    kept = reader.signed() * (_DAY if flags & _WHOLE_DAYS else 1)
+    kept = reader.number() * (_DAY if flags & _WHOLE_DAYS else 1)
+    kept = -kept if flags & _IS_BEFORE else kept
     heading, size = b"", 0
     if flags & _BY_CODE:
         code = reader.take(_CODE_BYTES)

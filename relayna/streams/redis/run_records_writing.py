@@ -36,8 +36,8 @@ _FIELDS_A_PART: Final = 40
 _HEADINGS: Final = 256
 """Of one tenant in one shard; what else records begin with stays with them."""
 _LONGEST_HEADING: Final = 255
-_SHORTEST_HEADING: Final = 4
-"""Its code has 3 bytes."""
+_SHORTEST_HEADING: Final = 3
+"""Its code has 2 bytes."""
 
 Command = tuple[str, str, list[bytes | str | int] | None]
 """Its name, its key and its words."""
@@ -68,12 +68,15 @@ class RunChanges:
         self._begun = True
 
     def take(self, run: StoredRun, before: Placement | None) -> Placement:
-        """Write this record, and remove it from where it lay before; says where it lies now."""
+        """Write this record, and remove it from where it lay before; says where it lies now.
+
+        One of an earlier week stays: that of a run whose stream had expired when it was heard of again.
+        """
         self._keep_heading(run)
         fields = run_fields(run, self._headings)
         place = placement_of(run, len(fields))
         part = place.week, part_of(place.spot, self._weeks[place.week].parts)
-        if before is not None:
+        if before is not None and before.week >= place.week:
             self.remove(run.address.task_id, before)
         self._written.setdefault(part, {}).update(fields)
         until = -(-(run.expires_at // 1000 + SPARE_DAYS * _DAY_MS) // _DAY_MS) * _DAY_MS

@@ -219,5 +219,18 @@ def test_handlers_are_known_by_their_own_names() -> None:
     assert names == ["price", "Charge", "method", "price", "Charge"]
 
 
+def test_whatever_a_handler_says_of_itself_it_has_a_name() -> None:
+    class Everything:
+        def __getattr__(self, name: str) -> Everything:
+            return self
+
+    class Nothing:
+        def __getattribute__(self, name: str) -> object:
+            raise OSError(name)
+
+    assert "Everything" in handler_name(Everything())
+    assert handler_name(Nothing()) == "Nothing"
+
+
 def test_a_client_without_a_storage_has_none() -> None:
     assert RelaynaClient(topology=WORKFLOW).storage is None

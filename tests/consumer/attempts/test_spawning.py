@@ -172,6 +172,9 @@ async def test_a_child_of_another_session(monkeypatch: pytest.MonkeyPatch, emits
         ({"label": ""}, "label"),
         ({"session_id": ""}, "session_id"),
         ({"session_id": 7}, "session_id"),
+        ({"group_key": ""}, "group_key"),
+        ({"group_key": 7}, "group_key"),
+        ({"group_key": "x" * 501}, "group_key"),
     ],
 )
 async def test_words_that_make_no_sense_are_refused(wrong: dict[str, Any], parameter: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 from hypothesis import strategies as st
 
@@ -49,10 +49,15 @@ class KeptRuns:
     async def restore(self, runs: Sequence[StoredRun]) -> None:
         self.put(runs)
 
-    async def forget(self, tenant: Tenant, week: int) -> None:
-        for key, run in list(self.runs.items()):
-            if run.address.tenant == tenant and week_of(run.began) == week:
-                del self.runs[key]
+    async def forget(
+        self, tenant: Tenant, week: int, *, only: Callable[[StoredRun], bool] | None = None
+    ) -> bool:
+        of_week = [key for key, run in self.runs.items() if key[1] == week and run.address.tenant == tenant]
+        if only is not None and not all(only(self.runs[key]) for key in of_week):
+            return False
+        for key in of_week:
+            del self.runs[key]
+        return True
 
     def _of(self, tenant: Tenant) -> list[StoredRun]:
         return [run for run in self.runs.values() if run.address.tenant == tenant]

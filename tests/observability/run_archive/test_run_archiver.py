@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -120,6 +120,26 @@ async def test_what_was_written_meanwhile_is_not_forgotten(tmp_path: Path) -> No
     again = await archiver(records, tmp_path).archive(WEEK)
     assert (again.result, again.forgotten) == (ArchiveResult.EXTENDED, True)
     assert [run.address.task_id for run in read_lines(file_of(tmp_path))] == ["a", "late"]
+
+
+class LateRuns(KeptRuns):
+    """Somebody writes a run anew just before its week is forgotten."""
+
+    async def forget(
+        self, tenant: Tenant, week: int, *, only: Callable[[StoredRun], bool] | None = None
+    ) -> bool:
+        self.put([kept_run("a", expires_at=OVER + 1, data=b"more")])
+        return await super().forget(tenant, week, only=only)
+
+
+async def test_what_is_written_just_before_its_week_is_forgotten_stays(tmp_path: Path) -> None:
+    records = LateRuns([kept_run("a", expires_at=OVER)])
+    told = await archiver(records, tmp_path).archive(WEEK)
+    assert (told.result, told.forgotten) == (ArchiveResult.WRITTEN, False)
+    assert [run.data for run in records.runs.values()] == [b"more"]
+    again = await archiver(records, tmp_path).archive(WEEK)
+    assert (again.result, again.forgotten) == (ArchiveResult.EXTENDED, True)
+    assert [run.data for run in read_lines(file_of(tmp_path))] == [b"more"]
 
 
 async def test_nothing_is_forgotten_when_the_file_cannot_be_written(tmp_path: Path) -> None:

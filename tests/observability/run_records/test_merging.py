@@ -109,3 +109,34 @@ def test_a_record_as_it_was_knows_no_later_end() -> None:
     assert as_it_was(kept, Instant(4)).run == run("a", started_at=Instant(2), status="running")
     assert len(as_it_was(kept, Instant(4)).edges) == 1
     assert as_it_was(kept, Instant(1)).run == run("a")
+
+
+def test_what_a_run_used_is_counted_whoever_says_how_it_was_born() -> None:
+    weak = replace(
+        birth("a", "b", 3, kind="span_tree_fallback", name="x"), cost_attributed=7, tokens_attributed=2
+    )
+    told = RunLineage(runs={"a": run("a"), "b": run("b")}, edges=[birth("a", "b", 3)])
+    (found,) = merged(told, [KeptRun(run("b"), [weak])], read={"a"}).edges
+
+    assert (found.kind, found.cost_attributed, found.tokens_attributed) == ("spawn", 7, 2)
+
+
+def test_a_run_that_was_handled_again_later_was_tried_again_and_not_born_again() -> None:
+    first = KeptRun(run("b", started_at=Instant(3)), [replace(birth("a", "b", 2), cost_attributed=7)])
+    start = replace(birth(None, "b", 80, kind="user_start"), cost_attributed=5)
+    again = KeptRun(run("b", started_at=Instant(81)), [start])
+    found = merged(NOTHING, [again, first], read=()).edges
+
+    assert [(edge.kind, edge.source, edge.at, edge.cost_attributed) for edge in found] == [
+        ("spawn", "a", 2, 7),
+        ("retry", "b", 81, 5),
+    ]
+    queued = replace(first, run=run("b", status="queued"))
+    (born,) = merged(NOTHING, [again, queued], read=()).edges
+    assert (born.kind, born.cost_attributed) == ("spawn", 12)
+
+
+def test_a_record_as_it_was_of_a_run_that_never_began_waits() -> None:
+    kept = KeptRun(run("a", status="queued"), [birth(None, "a", 1, kind="user_start")])
+
+    assert as_it_was(kept, Instant(4)).run == run("a", status="queued")

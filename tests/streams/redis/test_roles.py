@@ -12,9 +12,10 @@ from store_users import ACL_FILES, store_user
 from streams.log_contract import LogContract
 from streams.log_harness import ORDER, address, appended_ids
 from streams.read_models_contract import ReadModelsContract
-from streams.read_models_harness import SHARDS, Place, held
+from streams.read_models_harness import DAY, NOW, SHARDS, Place, held
 from streams.redis.test_redis_read_models import RedisModelsHarness
 from streams.redis_harness import RedisHarness, log_on
+from streams.run_records_contract import RunPlace, keep_runs, run_for
 
 from relayna.consumer import RetryPolicy, TaskConsumer, TaskContext, TaskEnvelope
 from relayna.errors import StoreRefused
@@ -29,8 +30,10 @@ from relayna.streams.redis.log import RedisLog
 from relayna.streams.redis.permissions import permitted
 from relayna.streams.redis.read_models import RedisReadModels
 from relayna.streams.redis.restoring import restore_stream
+from relayna.streams.redis.run_records import RedisRunRecords
 from relayna.streams.redis.scanning import stream_addresses
 from relayna.streams.redis.sealing import SealResult, seal_streams
+from relayna.streams.run_records import week_of
 
 pytestmark = pytest.mark.anyio
 
@@ -61,6 +64,18 @@ class TestReadModelsAsTheService(ReadModelsContract):
     def harness(self, any_store: StoreUnderTest) -> Iterator[LaidOut]:
         with store_user(any_store, "service", prefix=f"{any_store.prefix}*", shard_count=None) as user:
             yield LaidOut(user.store)
+
+
+async def test_run_records_are_kept_by_readers(store: StoreUnderTest) -> None:
+    with store_user(store, "reader", shard_count=1) as user:
+        async with RedisLog(user.store.url, prefix=store.prefix, shard_count=1) as log:
+            where = RunPlace(Place(log, RedisReadModels(log)), RedisRunRecords(log))
+            await keep_runs(where, [run_for("t"), run_for("u", data=b"x" * 200)])
+            await where.records.restore([run_for("v", began=NOW + 7 * DAY)])
+            assert len(await where.records.of_session(Tenant("default"), "S")) == 3
+            assert await where.records.of_run(address("v")) == run_for("v", began=NOW + 7 * DAY)
+            await where.records.forget(Tenant("default"), week_of(NOW))
+            assert await where.records.weeks(Tenant("default")) == [week_of(NOW) + 1]
 
 
 def test_there_is_a_file_for_each_role_and_nobody_is_on_in_it() -> None:
