@@ -19,8 +19,8 @@ from relayna.api.long_bodies import NDJSON, pieces_of, read_to_the_end
 from relayna.api.problems import RequestRefused
 from relayna.api.responses import JSON, make_response
 from relayna.api.tenants import OfCaller
-from relayna.observability.trace.rows import ROW_TYPES, UnknownRowType
-from relayna.observability.trace.trace_service import TraceService
+from relayna.observability.trace.rows import ROW_TYPES, UnknownRowType, checked_row_type
+from relayna.observability.trace.trace_service import SessionTrace, TraceService, analysed, lines_of
 from relayna.observability.trace.upload import Uploaded
 from relayna.projections.trace.profile import ProfileSummary
 
@@ -29,6 +29,7 @@ __all__ = ["trace_endpoints"]
 _SESSION: Final = "session_id"
 _ROWS: Final = "rows"
 _NO_CACHE: Final = {"Cache-Control": "no-cache"}
+_MISSING: Final = "Relayna-Missing"
 _PIECE_BYTES: Final = 64 * 1024
 _OF_SESSION: Final = Parameter(
     name=_SESSION, about="The session's id: its first run's, or that of any of its runs.", required=True
@@ -98,16 +99,17 @@ class _Routes:
         self._names = names
 
     async def analysis(self, request: ApiRequest) -> Response:
-        summary = await self._traces(request.caller).analysis(asked_task_id(request, _SESSION))
-        return make_large_response(self._names.encode(summary), media_type=JSON, headers=_NO_CACHE)
+        trace = await self._traces(request.caller).session(asked_task_id(request, _SESSION))
+        answer = self._names.encode(await analysed(trace))
+        return make_large_response(answer, media_type=JSON, headers=_headers(trace))
 
     async def rows(self, request: ApiRequest) -> Response:
-        service, kind = self._traces(request.caller), request.http.path_params[_ROWS]
         try:
-            lines = await service.lines(asked_task_id(request, _SESSION), kind)
+            kind = checked_row_type(request.http.path_params[_ROWS])
         except UnknownRowType as error:
             raise _unknown(error) from None
-        return StreamingResponse(_pieces(lines), headers=_NO_CACHE, media_type=NDJSON)
+        trace = await self._traces(request.caller).session(asked_task_id(request, _SESSION))
+        return StreamingResponse(_pieces(lines_of(trace, kind)), headers=_headers(trace), media_type=NDJSON)
 
     async def upload(self, request: ApiRequest) -> Response:
         service, kind = self._traces(request.caller), request.http.path_params[_ROWS]
@@ -120,6 +122,11 @@ class _Routes:
         if uploaded.stopped is not None:
             await read_to_the_end(pieces)
         return make_response(self._names.encode(uploaded), media_type=JSON)
+
+
+def _headers(trace: SessionTrace) -> dict[str, str]:
+    """What the answer lacks: its body has no place for that."""
+    return {**_NO_CACHE, _MISSING: ", ".join(trace.missing)} if trace.missing else _NO_CACHE
 
 
 async def _pieces(lines: Iterator[bytes]) -> AsyncIterator[bytes]:

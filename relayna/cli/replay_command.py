@@ -13,7 +13,7 @@ import click
 
 from relayna.cli.amqp import connecting_quietly, url_given_as
 from relayna.cli.lineage_records import known_runs
-from relayna.cli.message_output import MessageIds
+from relayna.cli.message_output import MessageIds, say_what_is_missing
 from relayna.cli.options import (
     required_amqp_url,
     required_redis_url,
@@ -74,6 +74,7 @@ def command(
         write_json(told)
     else:
         _write(told)
+        say_what_is_missing(told.missing)
     _warn_of_fixed_ids(told.fixed_ids)
     if not told.recorded:
         click.echo("relayna: it is published, and could not be recorded in time", err=True)

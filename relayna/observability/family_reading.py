@@ -113,13 +113,18 @@ class FamilyReader:
     async def read_named(self, name: TaskId, tasks: Collection[TaskId], *, depth: int) -> FamilyHistory:
         """A task, or what else has that name and is made of these tasks, and their relatives.
 
-        Raises as `read`; `ExecutionNotFound` when nothing is recorded of any of them.
+        These tasks were recorded: of which nothing is there has expired. Raises as `read`; `ExecutionNotFound` when
+        nothing is there of any of them.
         """
         if not tasks:
             return await self.read(name, depth=depth)
         history = await self.read_all([name, *tasks], depth=depth)
-        if not any(isinstance(item, RecordedEvent) for item in history.items):
+        there = {item.envelope.task_id for item in history.items if isinstance(item, RecordedEvent)}
+        if not there:
             raise ExecutionNotFound(name)
+        for task_id in tasks:
+            if task_id not in there:
+                self._tell(task_id, "expired")
         return history
 
     async def _read(self, generation: list[TaskId], *, depth: int, has_root: bool) -> FamilyHistory:

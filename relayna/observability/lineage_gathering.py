@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from relayna.events import RecordedEvent, TaskPublished, WorkflowMessagePublished
 from relayna.events.history import StreamFact
-from relayna.ids import TaskId, Tenant, own_event_id
+from relayna.ids import TaskId, Tenant
 from relayna.observability.admission import Turn
 from relayna.observability.family_reading import FamilyHistory, FamilyReader, Relatives
 from relayna.observability.read_models.progress import ReadModelProgress
@@ -24,13 +24,16 @@ from relayna.observability.run_records.encoding import KeptRun
 from relayna.observability.run_records.known_runs import KnownRuns
 from relayna.observability.run_records.merging import as_it_was, merged
 from relayna.projections.execution import GraphQuery
+from relayna.projections.fact_ids import fact_id
 from relayna.projections.lineage.run_edges import RunLineage
 from relayna.projections.lineage.run_lineage import RUN_LINEAGE
 from relayna.projections.lineage.walks import walk_up
 from relayna.projections.projection import Item
 
-__all__ = ["FEW_RUNS", "LineageGathering", "ReaderMaker", "Recorded", "beside_the_loop"]
+__all__ = ["ALL_GENERATIONS", "FEW_RUNS", "LineageGathering", "ReaderMaker", "Recorded", "beside_the_loop"]
 
+ALL_GENERATIONS: Final = 1_000
+"""So many are read where all of them are asked for: each costs a round trip."""
 FEW_RUNS: Final = 300
 """So many runs are read from their streams; of more, records are."""
 
@@ -84,16 +87,20 @@ class LineageGathering:
         self._sessions: set[str] = set()
         self._looked_up: set[str] = set()
         self._is_current = False
+        self._is_cut = False
+        """Not all generations were read."""
         self.records: dict[str, list[KeptRun]] = {}
         """By run."""
 
     async def read_from(self, task: TaskId, relatives: Relatives, *, depth: int, few: bool = False) -> None:
         """The stream of a task, which must be there, and of so many generations of relatives, or few of them."""
-        await self._take_in(await self._reader_for(relatives, is_few=few).read(task, depth=depth))
+        await self._take_in(await self._reader_for(relatives, is_few=few).read(task, depth=depth), depth)
 
     async def read(self, tasks: Collection[TaskId], relatives: Relatives, *, depth: int) -> None:
         """The streams of these tasks, as far as they are there, and of so many generations of relatives."""
-        await self._take_in(await self._reader_for(relatives, is_few=False).read_all(tasks, depth=depth))
+        await self._take_in(
+            await self._reader_for(relatives, is_few=False).read_all(tasks, depth=depth), depth
+        )
 
     async def take_session(self, session_id: str) -> None:
         """The records of a session."""
@@ -180,9 +187,10 @@ class LineageGathering:
             for item in history.items
             if isinstance(item, StreamFact) and item.name in _INCOMPLETE
         ]
-        return sorted(
-            {fact.name for fact in facts if fact.name not in _COVERED or fact.task_id not in self.records}
-        )
+        missing: set[str] = {
+            fact.name for fact in facts if fact.name not in _COVERED or fact.task_id not in self.records
+        }
+        return sorted(missing | {"limit_reached"} if self._is_cut else missing)
 
     async def as_of(self, *, is_session: bool) -> AsOf | None:
         """How far behind it is; None where it is not. A session may have runs that nothing but its id connects."""
@@ -193,8 +201,9 @@ class LineageGathering:
         as_of = await self._recorded.progress.as_of()
         return None if as_of.lag_ms == 0 else as_of
 
-    async def _take_in(self, history: FamilyHistory) -> None:
+    async def _take_in(self, history: FamilyHistory, depth: int) -> None:
         self._histories.append(history)
+        self._is_cut = self._is_cut or (history.beyond > 0 and depth >= ALL_GENERATIONS)
         left_out = set(history.left_out)
         cut = {
             item.task_id for item in history.items if isinstance(item, StreamFact) and item.name == "trimmed"
@@ -215,7 +224,7 @@ class LineageGathering:
             return []
         items = (item for history in self._histories for item in history.items)
         held = {
-            (item.envelope.task_id, own_event_id(item.envelope.event_id))
+            (item.envelope.task_id, fact_id(item.envelope))
             for item in items
             if isinstance(item, RecordedEvent) and item.envelope.task_id in self.records
         }

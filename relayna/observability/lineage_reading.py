@@ -19,7 +19,7 @@ from relayna.instants import Instant
 from relayna.observability.admission import Admission, Turn
 from relayna.observability.family_reading import FamilyReader, Relatives
 from relayna.observability.left_out import bounds_for
-from relayna.observability.lineage_gathering import FEW_RUNS, LineageGathering, Recorded
+from relayna.observability.lineage_gathering import ALL_GENERATIONS, FEW_RUNS, LineageGathering, Recorded
 from relayna.observability.read_models.questions import AsOf
 from relayna.projections.execution import GraphQuery
 from relayna.projections.lineage.run_edges import Run, RunLineage
@@ -29,8 +29,6 @@ __all__ = ["KnownLineage", "LineageReader"]
 
 _NODES: Final = 50_000
 """Without records, as much is read as a graph of so many nodes is made from."""
-_GENERATIONS: Final = 1_000
-"""Of a session: each costs a round trip."""
 
 
 class KnownLineage(Struct, frozen=True, kw_only=True):
@@ -99,14 +97,14 @@ class LineageReader:
             by_its_id = bool(gathering.records)
             session_id = asked
             if not by_its_id:
-                depth = _GENERATIONS if self._recorded is None else 0
+                depth = ALL_GENERATIONS if self._recorded is None else 0
                 session_id = await self._read_from(gathering, asked, relatives, depth)
                 await gathering.take_session(session_id)
             if len(gathering.records) > FEW_RUNS:
                 await gathering.catch_up()
             elif self._recorded is not None:
                 roots = [asked, session_id, *map(TaskId, gathering.records)]
-                await gathering.read(roots, relatives, depth=_GENERATIONS)
+                await gathering.read(roots, relatives, depth=ALL_GENERATIONS)
             await gathering.follow(rounds=1)
             known = await self._known(gathering, asked, is_session=True)
             return replace(known, session_id=asked) if by_its_id else known

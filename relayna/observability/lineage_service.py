@@ -7,7 +7,7 @@ and walks are the projection's (`relayna/projections/lineage`).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, TypeVar, get_args
+from typing import TypeVar, get_args
 
 from msgspec.structs import replace
 
@@ -18,7 +18,7 @@ from relayna.ids import TaskId, Tenant
 from relayna.instants import format_instant
 from relayna.observability.admission import Admission
 from relayna.observability.graph_question import Moment, checked_question
-from relayna.observability.lineage_gathering import Recorded, beside_the_loop
+from relayna.observability.lineage_gathering import ALL_GENERATIONS, Recorded, beside_the_loop
 from relayna.observability.lineage_reading import KnownLineage, LineageReader
 from relayna.observability.lineage_told import (
     Births,
@@ -46,9 +46,6 @@ from relayna.topologies import Topology
 __all__ = ["LineageService", "checked_kinds"]
 
 AnswerT = TypeVar("AnswerT", Upstream, Downstream, Births, Session, RunsCompared)
-
-_GENERATIONS: Final = 1_000
-"""Of a chain of births: each costs a round trip."""
 
 
 class LineageService:
@@ -121,7 +118,7 @@ class LineageService:
 
     async def why(self, run_id: str) -> Births:
         """The births from a run back to its origin."""
-        known = await self._up(run_id, _GENERATIONS)
+        known = await self._up(run_id, ALL_GENERATIONS)
         chain = birth_chain(known.lineage.edges, run_id)
         return _dated(births_told(run_id, chain, known.lineage, known.missing), known)
 

@@ -27,7 +27,12 @@ from relayna.ids import SessionId, TaskId
 from relayna.mint import Mint, RandomMint
 from relayna.observability.dead_letter_replayer import Via
 from relayna.observability.message_reading import MessageReader
-from relayna.observability.session_replay_errors import InputsLost, InputsMissing, ReplayCutShort
+from relayna.observability.session_replay_errors import (
+    InputsLost,
+    InputsMissing,
+    ReplayCutShort,
+    SessionNotWhole,
+)
 from relayna.projections.messages.replay_from_stage import StageInput, StageReplayPlan, plan_stage_replay
 from relayna.signals import IgnoredCounters
 from relayna.storage import PayloadNotFound, PayloadStorage
@@ -39,6 +44,7 @@ __all__ = [
     "InputsMissing",
     "ReplayCutShort",
     "ReplayedMessage",
+    "SessionNotWhole",
     "SessionReplay",
     "SessionReplayed",
 ]
@@ -131,7 +137,7 @@ class SessionReplay:
     ) -> SessionReplayed:
         """Send every input of the stage again, to the queue that it was taken from, as a new session.
 
-        Raises as `plan` does, `MalformedMessage` for a stored body that is no message, or whose payload cannot be
+        Raises as `plan` does, `SessionNotWhole`, `MalformedMessage` for a stored body that is no message, or whose payload cannot be
         read as it was handled without the `aliases` of its contract (nothing was published then), `BrokerError` when
         nothing was, `ReplayCutShort` when some were, and `InvalidSetting` without a broker.
         """
@@ -141,6 +147,8 @@ class SessionReplay:
                 "broker", "argument", "replaying needs a broker and a sink; give SessionReplay both"
             )
         plan, missing = await self._planned(session_id, stage)
+        if missing:
+            raise SessionNotWhole(session_id, missing)
         given = self._renamed(plan, await self._bodies(plan))
         new_session, batch_id = SessionId(given[0].run_id), self._mint.message_id()
         asked = _asked(plan.session_id, batch_id, replayed_by, via, reason)
@@ -152,7 +160,7 @@ class SessionReplay:
         ]
         return SessionReplayed(
             session_id=plan.session_id, stage=stage, messages=messages, new_session_id=new_session, batch_id=batch_id,
-            recorded=recorded, missing=missing, fixed_ids=list(plan.fixed_ids),
+            recorded=recorded, fixed_ids=list(plan.fixed_ids),
         )  # fmt: skip
 
     async def _planned(self, session_id: str, stage: str) -> tuple[StageReplayPlan, list[str]]:

@@ -3,18 +3,20 @@
 RelaynaError
 ├── InputsMissing           some inputs are not stored
 │   └── InputsLost          they were, and this storage does not hold them
+├── SessionNotWhole         some of its histories are gone
 └── BrokerError
     └── ReplayCutShort      the broker took some messages, and not all
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from relayna.errors import BrokerError, RelaynaError
 from relayna.storage import PayloadNotFound
 
-__all__ = ["InputsLost", "InputsMissing", "ReplayCutShort"]
+__all__ = ["InputsLost", "InputsMissing", "ReplayCutShort", "SessionNotWhole"]
 
 _SHOWN: Final = 5
 
@@ -62,4 +64,16 @@ class ReplayCutShort(BrokerError):
         super().__init__(
             f"Only {published} of {wanted} messages of the new session {session_id!r} are published: {problem} "
             "Replay again once the broker takes messages; that makes another new session."
+        )
+
+
+class SessionNotWhole(RelaynaError):
+    """Of some tasks of the session nothing can be read any more, so nobody knows all inputs. Nothing was published."""
+
+    def __init__(self, session_id: str, missing: Iterable[str]) -> None:
+        self.session_id = session_id
+        self.missing = tuple(missing)
+        super().__init__(
+            f"Some histories of session {session_id!r} are not whole ({', '.join(self.missing)}), so inputs may be "
+            "unknown; nothing was published. See what is known with a dry run, and publish that yourself."
         )

@@ -23,6 +23,8 @@ from observability.trace.diamond import check_diamond, record_diamond
 from relayna.api.runtime import RelaynaRuntime
 from relayna.api.tokens import TokenAccess, new_token
 from relayna.consumer import TaskConsumer, TaskContext, TaskEnvelope
+from relayna.ids import TaskId
+from relayna.observability.run_records.known_runs import KnownRuns
 from relayna.observability.trace import TraceClient
 from relayna.observability.trace.upload import MOST_LINE_BYTES
 from relayna.projections.trace.profile import ProfileSummary
@@ -253,3 +255,19 @@ async def test_an_upload_that_is_stopped_early_is_answered(
         body = (b"\n".join(lines[start : start + 9_999]) for start in range(0, len(lines), 9_999))
         told = await anyio.to_thread.run_sync(client.upload, "order-7", "spans", body)
     assert (told.accepted, told.stopped) == (0, stopped)
+
+
+async def test_an_answer_that_lacks_something_says_so(
+    serve: Serve, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unknown(runs: KnownRuns, session_id: str) -> list[TaskId]:
+        return []  # they may be indexed by now, and then nothing is missing
+
+    monkeypatch.setattr(KnownRuns, "ids_of_session", unknown)
+    await record_diamond(log)
+    client = await serve(app_on(log))
+    questions = ("/traces/sessions/a/analysis", "/traces/sessions/a/spans")
+    assert [(await client.get(one)).headers.get("relayna-missing") for one in questions] == [None, None]
+    monkeypatch.setattr("relayna.observability.trace.trace_service._GENERATIONS", 1)
+    answers = [await client.get(one) for one in questions]
+    assert [one.headers.get("relayna-missing") for one in answers] == ["limit_reached"] * 2

@@ -23,7 +23,7 @@ from relayna.events import (
 )
 from relayna.ids import AttemptId, EventId, SessionId, TaskId, Tenant
 from relayna.instants import Instant, format_instant
-from relayna.observability.lineage_gathering import FEW_RUNS, Recorded
+from relayna.observability.lineage_gathering import ALL_GENERATIONS, FEW_RUNS, Recorded
 from relayna.observability.lineage_service import LineageService
 from relayna.observability.read_models import run_records_beside
 from relayna.observability.run_records.known_runs import KnownRuns
@@ -385,3 +385,29 @@ async def test_a_session_before_one_of_its_runs_is_found_by_that_run(recorded: b
 
     assert [one.run_id for one in by_root.runs] == ["R1", "R2"]
     assert await service(world, recorded=recorded).session("R4", at=moment) == by_root
+
+
+async def test_a_stream_whose_ids_are_not_our_own_is_not_taken_for_one_begun_anew() -> None:
+    begun = TaskMessageReceived(consumer_name="worker")
+    world = await indexed(
+        [told("a", 0, "some@one.begun", begun), told("a", 1, "some@one.used", UsageRecorded(cost=7))]
+    )
+    await store_events(world.log, [told("a", 2, "some@one.used again", UsageRecorded(cost=3))])
+    found = await service(world).session("S")
+
+    assert [(edge.kind, edge.cost_attributed) for edge in found.edges] == [("user_start", 10)]
+
+
+async def test_a_chain_without_records_that_is_deeper_than_is_read_says_so() -> None:
+    world = memory_world()
+    for number in range(ALL_GENERATIONS + 3):
+        parent = None if number == 0 else f"r{number - 1}"
+        await store_events(
+            world.log, run(f"r{number}", number, parent=parent, children={f"r{number + 1}": number})
+        )
+    answering = LineageService(log=world.log)
+    session = await answering.session("r0")
+    assert (session.stats.run_count > ALL_GENERATIONS, session.missing) == (True, ["limit_reached"])
+    last = f"r{ALL_GENERATIONS + 2}"
+    assert (await answering.why(last)).missing == ["limit_reached"]
+    assert (await answering.upstream(last, max_hops=3)).missing == []

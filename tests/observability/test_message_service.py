@@ -322,3 +322,20 @@ async def test_recent_tasks_that_are_gone_are_looked_for_at_once() -> None:
     emptied = CountedLog()
     assert (await MessageLineageService(log=emptied, lists=made.lists()).statistics()).handlers == []
     assert emptied.reads == 1
+
+
+async def test_runs_of_a_session_whose_histories_are_gone_are_told() -> None:
+    world = memory_world()
+    assert isinstance(world.log, MemoryLog)
+    await store_events(world.log, X)
+    await world.indexer().catch_up()
+    asked = MessageLineageService(log=world.log, runs=world.runs())
+    wanted = MessagesWanted(session="X")
+    whole = await asked.messages(wanted)
+    gone = TaskId(whole.messages[0].task_id)
+    world.log.delete(TaskAddress(gone))
+    found = await asked.messages(wanted)
+
+    assert whole.missing == []
+    assert found.missing == ["expired"]
+    assert gone not in {one.task_id for one in found.messages if one.handler is not None}

@@ -27,11 +27,16 @@ from relayna.errors import BrokerError, ExecutionNotFound, InvalidQuery, Invalid
 from relayna.events import OperatorActed, RunEdgeRecorded
 from relayna.observability.graph_service import ExecutionGraphService
 from relayna.observability.lineage_service import LineageService
-from relayna.observability.message_reading import MessageReader
+from relayna.observability.message_reading import KnownMessages, MessageReader
 from relayna.observability.message_service import MessageLineageService
 from relayna.observability.message_told import MessagesWanted, MessageTold
 from relayna.observability.session_replay import SessionReplay
-from relayna.observability.session_replay_errors import InputsLost, InputsMissing, ReplayCutShort
+from relayna.observability.session_replay_errors import (
+    InputsLost,
+    InputsMissing,
+    ReplayCutShort,
+    SessionNotWhole,
+)
 from relayna.projections.graph import encode_graph
 from relayna.storage import LocalDirectoryStorage
 from relayna.topologies import ContractAliasConfig, Declarations, Queue
@@ -88,9 +93,10 @@ class Workshop:
         )
 
     def replay(self, **options: Any) -> SessionReplay:
+        options.setdefault("reader", MessageReader(log=self.bench.log))
         return SessionReplay(
-            reader=MessageReader(log=self.bench.log), storage=self.storage, broker=self.bench.broker,
-            sink=self.bench.recorder, clock=self.bench.workers_clock, mint=self.bench.mint, **options,
+            storage=self.storage, broker=self.bench.broker, sink=self.bench.recorder,
+            clock=self.bench.workers_clock, mint=self.bench.mint, **options,
         )  # fmt: skip
 
     async def messages(self, session: str) -> list[MessageTold]:
@@ -232,6 +238,21 @@ async def test_what_is_unknown_or_missing_publishes_nothing(tmp_path: Path) -> N
         assert raised.value.message_ids == (lost.source_message_id,)
         assert (raised.value.keys, raised.value.place) == ((lost.storage_key,), str(tmp_path))
         assert [bench.broker.depth(f"q.{stage}") for stage in ("cut", "glue", "ship")] == [0, 0, 0]
+
+
+async def test_a_session_that_is_not_whole_is_planned_and_not_replayed(tmp_path: Path) -> None:
+    class Cut(MessageReader):
+        async def of_session(self, session_id: str) -> KnownMessages:
+            return replace(await super().of_session(session_id), missing=["expired"])
+
+    async with Bench(WORKFLOW) as bench:
+        shop = Workshop(bench, tmp_path)
+        await shop.order()
+        replay = shop.replay(reader=Cut(log=bench.log))
+        assert (await replay.plan("order", "ship")).missing == ["expired"]
+        with pytest.raises(SessionNotWhole, match="nothing was published"):
+            await replay.replay("order", "ship")
+        assert bench.broker.depth("q.ship") == 0
 
 
 async def test_inputs_that_were_never_stored_are_told(tmp_path: Path) -> None:

@@ -13,7 +13,10 @@ from typing import Final, TypeAlias
 from relayna.observability.lineage_told import RunEdgeTold, Session
 from relayna.observability.live.session_messages import EdgeWithdrawn, SessionMessage
 
-__all__ = ["SessionEdges"]
+__all__ = ["NO_EDGES", "SessionEdges"]
+
+NO_EDGES: Final = f"0-{0:016x}"
+"""The id of having none of a session's edges, which every process knows."""
 
 _ID: Final = re.compile(r"(\d{1,9})-[0-9a-f]{16}")
 
@@ -28,7 +31,7 @@ class SessionEdges:
         """All there were; who follows remembers how many of them they were told."""
         self._held: dict[_Key, RunEdgeTold] = {}
         self._sum = 0
-        self._places = {_id(0, 0): 0}
+        self._places = {NO_EDGES: 0}
         """By id, up to where messages are told to whoever has it."""
 
     def __len__(self) -> int:

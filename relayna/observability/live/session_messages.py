@@ -35,7 +35,7 @@ class SessionStatus(Struct, frozen=True):
 
 
 class SessionGap(Struct, frozen=True):
-    """Nobody knows which edges the client has; all that there are follow."""
+    """Nobody knows which edges the client has: it forgets them, and all that there are follow."""
 
     reason: Literal["unknown_id"] = "unknown_id"
 

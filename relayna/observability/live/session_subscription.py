@@ -11,6 +11,7 @@ from collections.abc import Callable
 import anyio
 
 from relayna.observability.live.messages import Store
+from relayna.observability.live.session_edges import NO_EDGES
 from relayna.observability.live.session_messages import (
     SessionEnd,
     SessionGap,
@@ -84,7 +85,8 @@ class SessionSubscription:
     def _go_on(self, after: str) -> None:
         found = self._view.edges.since(after)
         if found is None:
-            self._due.append(SessionMessage(SessionGap()))
+            # With an id: who goes now and comes back with an older one would be told the rest of what it forgot.
+            self._due.append(SessionMessage(SessionGap(), NO_EDGES))
             return
         own, self._told = found
         self._due += own

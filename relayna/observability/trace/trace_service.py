@@ -22,7 +22,7 @@ from relayna.observability.graph_question import checked_question
 from relayna.observability.left_out import bounds_for
 from relayna.observability.run_records.known_runs import KnownRuns
 from relayna.observability.stream_reading import StreamReading
-from relayna.observability.trace.rows import checked_row_type, row_lines
+from relayna.observability.trace.rows import RowType, checked_row_type, row_lines
 from relayna.observability.trace.upload import Uploaded, upload_rows
 from relayna.projections.kinship import parent_told_by
 from relayna.projections.trace.members import events_of_session
@@ -33,7 +33,7 @@ from relayna.projections.trace.spans import TraceHistory
 from relayna.streams import DEFAULT_TENANT, Log, TaskAddress, checked_task_id
 from relayna.streams.log import DEFAULT_RETENTION_SECONDS
 
-__all__ = ["SessionTrace", "TraceService", "relatives_of"]
+__all__ = ["SessionTrace", "TraceService", "analysed", "lines_of", "relatives_of"]
 
 _GENERATIONS: Final = 1_000
 _NODES: Final = 50_000
@@ -81,13 +81,12 @@ class TraceService:
 
     async def analysis(self, session_id: str) -> ProfileSummary:
         """What took how long, who waited for whom, and which path decided the end."""
-        return await anyio.to_thread.run_sync(analyse, (await self.session(session_id)).history)
+        return await analysed(await self.session(session_id))
 
     async def lines(self, session_id: str, row_type: str) -> Iterator[bytes]:
         """The session's rows of one type as lines of JSON, each with its end. Raises `UnknownRowType` too."""
         kind = checked_row_type(row_type)
-        trace = await self.session(session_id)
-        return (line + b"\n" for line in row_lines(kind, trace.rows, trace.history))
+        return lines_of(await self.session(session_id), kind)
 
     async def session(self, session_id: str) -> SessionTrace:
         """The session of a task, which may be any of its own: a session has the id of its first one."""
@@ -120,6 +119,16 @@ class TraceService:
         return await upload_rows(
             self._log, address, kind, body, clock=self._clock, redact=self._redact, actor=actor
         )
+
+
+async def analysed(trace: SessionTrace) -> ProfileSummary:
+    """The analysis of a session, made in a thread."""
+    return await anyio.to_thread.run_sync(analyse, trace.history)
+
+
+def lines_of(trace: SessionTrace, kind: RowType) -> Iterator[bytes]:
+    """The session's rows of one type, each a line with its end."""
+    return (line + b"\n" for line in row_lines(kind, trace.rows, trace.history))
 
 
 def relatives_of(reading: StreamReading) -> set[TaskId]:

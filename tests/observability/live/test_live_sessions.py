@@ -158,3 +158,20 @@ async def test_sessions_end_with_the_hub() -> None:
             await anyio.lowlevel.checkpoint()
         await until(lambda: bool(ended))
     assert ended == [None]
+
+
+async def test_whoever_goes_right_after_a_gap_comes_back_to_all_edges() -> None:
+    log = MemoryLog()
+    story = history("S").published().attempt()
+    story.spawns("child")
+    teller, service = Teller(log), CountingService(log=log)
+    await teller.tell(story)
+    async with hub_on(log) as hub:
+        first = await hub.subscribe_to_session(service, "S")
+        known = (await told(first)).id
+        other = await hub.subscribe_to_session(service, "S", after="9-0123456789abcdef")
+        gap = await told(other)
+        again = await hub.subscribe_to_session(service, "S", after=gap.id or known)  # as browsers do
+
+        assert gap.event == "gap"
+        assert [await edge(again), await edge(again)] == ["user_start S", "spawn child"]
