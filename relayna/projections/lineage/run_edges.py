@@ -88,7 +88,9 @@ class Run(Struct, frozen=True, kw_only=True, gc=False):
     run_id: str
     session_id: str
     agent: str | None = None
-    """Its handler, else its queue or stage."""
+    """Who handled it first: the name that a consumer was given, else its stage or queue."""
+    ended_by: str | None = None
+    """The agent of its last attempt, where that is another: the one that its end is told of."""
     workflow: str | None = None
     """Its task type, else the kind of its topology."""
     status: str | None = None

@@ -109,3 +109,14 @@ def test_a_record_as_it_was_knows_no_later_end() -> None:
     assert as_it_was(kept, Instant(4)).run == run("a", started_at=Instant(2), status="running")
     assert len(as_it_was(kept, Instant(4)).edges) == 1
     assert as_it_was(kept, Instant(1)).run == run("a")
+
+
+def test_who_ended_a_run_is_told_by_the_record_that_knows_who_handled_it_last() -> None:
+    first = KeptRun(run("a", agent="price", ended_by="charge"), [birth(None, "a", 1, kind="user_start")])
+    for later, expected in (
+        (run("a", agent="ship"), ("ship", None)),
+        (run("a", agent="ship", ended_by="bill"), ("ship", "bill")),
+        (run("a"), ("price", "charge")),
+    ):
+        found = merged(NOTHING, [first, KeptRun(later, [birth("z", "a", 5)])], read=()).runs["a"]
+        assert (found.agent, found.ended_by) == expected
