@@ -43,7 +43,7 @@ def command(*, a: str, b: str, style: _Style, effective: EffectiveSettings) -> N
     write_table(_KIND_HEADS, kinds, right=(1, 2, 3))
     if kinds:
         click.echo()
-    write_table(_RUN_HEADS, _runs(found), elastic=(0, 1), right=(4,), paint=paint_lineage(status=3))
+    write_table(_RUN_HEADS, _runs(found), elastic=(0, 1), right=(4,), paint=paint_lineage(status=(2, 3)))
     say_missing(found.missing)
     if found.truncated:
         click.echo("relayna: there is more below these runs than is compared", err=True)

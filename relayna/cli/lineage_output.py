@@ -30,6 +30,7 @@ __all__ = [
     "LINEAGE_FORMATS",
     "LineageFormat",
     "Picture",
+    "line_room",
     "say_missing",
     "totals",
     "write_edges",
@@ -71,7 +72,7 @@ def write_header(title: str, facts: Iterable[str]) -> None:
     """What is drawn, and its numbers, within the width that there is; then an empty line."""
     click.echo(click.style(printed(title), bold=True) if has_colours() else printed(title))
     text = printed(", ".join(facts))
-    for line in textwrap.wrap(text, _room(), break_long_words=False, break_on_hyphens=False):
+    for line in textwrap.wrap(text, line_room(), break_long_words=False, break_on_hyphens=False):
         click.echo(line)
     click.echo()
 
@@ -108,7 +109,7 @@ def write_tree(picture: Picture) -> None:
         elastic=(0, status),
         right=[number for number, at in enumerate(shown) if at > 2],
         paint=paint_lineage(status=status, tree=0, decided=decided),
-        room=_room(),
+        room=line_room(),
     )
 
 
@@ -224,7 +225,7 @@ def _after(first: Instant | None, at: Instant | None) -> str:
     return "-" if first is None or at is None else duration_cell((at - first) / 1_000)
 
 
-def _room() -> int:
+def line_room() -> int:
     """The width of a terminal, or what COLUMNS says, from 80 on; a pipe takes lines as long as they are."""
     columns = shutil.get_terminal_size((0, 24)).columns
     return max(columns, 80) if columns or sys.stdout.isatty() else _UNBOUND

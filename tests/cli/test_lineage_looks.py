@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from relayna.cli.lineage_output import Picture, totals, write_edges, write_header, write_tree
 from relayna.cli.lineage_tree import tree_lines
-from relayna.cli.painting import paint_lineage
+from relayna.cli.painting import paint_counts, paint_lineage
 from relayna.cli.short_ids import ShortIds
 from relayna.instants import Instant
 from relayna.observability.lineage_told import RunEdgeTold, Session, session_told
@@ -215,5 +215,12 @@ def test_colours_change_no_character(
     assert "\x1b[31mfailed" in paint(1, "failed")
     assert "\x1b[32mcompleted" in paint(1, "7 completed")
     assert paint(3, "$0.1") == "$0.1"
+    both, counts = paint_lineage(status=(2, 3)), paint_counts({1: "red"})
+    assert both is not None
+    assert counts is not None
+    assert "\x1b[31mfailed" in both(2, "failed")
+    assert "\x1b[31mfailed" in both(3, "failed")
+    assert counts(1, "2 ") == "\x1b[31m2 \x1b[0m"
+    assert (counts(1, "0 "), counts(2, "2")) == ("0 ", "2")
     monkeypatch.undo()
-    assert paint_lineage(status=1) is None  # no terminal
+    assert paint_lineage(status=1) is paint_counts({}) is None  # no terminal
