@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 import click
 
 from relayna.cli.lineage_options import answer_of
-from relayna.cli.lineage_output import say_missing, write_header
+from relayna.cli.lineage_output import line_room, longest_id, say_missing, write_header
 from relayna.cli.options import store_options
 from relayna.cli.painting import paint_lineage
 from relayna.cli.short_ids import ShortIds
@@ -43,7 +43,14 @@ def command(*, a: str, b: str, style: _Style, effective: EffectiveSettings) -> N
     write_table(_KIND_HEADS, kinds, right=(1, 2, 3))
     if kinds:
         click.echo()
-    write_table(_RUN_HEADS, _runs(found), elastic=(0, 1), right=(4,), paint=paint_lineage(status=(2, 3)))
+    write_table(
+        _RUN_HEADS,
+        _runs(found),
+        elastic=(0, 1),
+        right=(4,),
+        paint=paint_lineage(status=(2, 3)),
+        room=line_room(),
+    )
     say_missing(found.missing)
     if found.truncated:
         click.echo("relayna: there is more below these runs than is compared", err=True)
@@ -64,7 +71,8 @@ def _facts(found: RunsCompared) -> list[str]:
 
 def _runs(found: RunsCompared) -> list[tuple[str, ...]]:
     ids = ShortIds(
-        [one for pair in found.matched for one in (pair.a, pair.b)] + found.only_in_a + found.only_in_b
+        [one for pair in found.matched for one in (pair.a, pair.b)] + found.only_in_a + found.only_in_b,
+        longest=longest_id(),
     )
     matched = [
         (
