@@ -198,6 +198,19 @@ def test_agents_say_that_records_are_behind(place: Place) -> None:
     assert place.relayna("agents", "--window", "366d").err == ""
 
 
+def test_what_a_session_has_not_is_said(place: Place) -> None:
+    place.append(history("R1").published().attempt().acked().events)
+    unknown = place.relayna("session", "R1", "--expand", "g0123456789")
+    assert (unknown.code, "relayna: no such groups here: g0123456789" in unknown.err) == (0, True)
+    refused = place.relayna("session", "R1", "--expand", "pages")
+    assert (refused.code, "'pages' is no group's id" in refused.err) == (2, True)
+    before = place.relayna("session", "R1", "--at", "2001-01-01T00:00:00Z")
+    assert before.out.splitlines()[1] == "0 runs, 0 edges, $0.0000, 0 tokens"
+    assert "relayna: nothing of this session had happened by then" in before.err
+    absent = place.relayna("session", "R")
+    assert (absent.code, "Check the id, which has to be whole" in absent.err) == (3, True)
+
+
 def test_check_names_runs_without_a_birth(place: Place) -> None:
     began = Instant(NOW - 3_600_000_000)
     born, unborn = some_run("R1", began), some_run("R2", began)
