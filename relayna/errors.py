@@ -98,7 +98,7 @@ class ExecutionNotFound(RelaynaError):
         self.task_id = task_id
         super().__init__(
             f"Nothing is recorded for task {task_id!r}. "
-            "Check the id, the prefix and tenant, and whether its retention has passed."
+            "Check the id, which has to be whole, the prefix and tenant, and whether its retention has passed."
         )
 
 

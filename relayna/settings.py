@@ -6,9 +6,11 @@ with the setting's name and where it came from. Nothing is read on import.
 
 from __future__ import annotations
 
+import logging
 import os
 import tomllib
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,11 +22,13 @@ from relayna.store_url import masked_store_url, parse_store_url
 
 __all__ = [
     "EffectiveSettings",
+    "LineageSwitch",
     "Settings",
     "amqp_url_for_tests",
     "lineage_emits",
     "lineage_live",
     "lineage_reads",
+    "lineage_switches",
     "load_settings",
     "masked",
     "wants_colour",
@@ -35,6 +39,9 @@ _FILE_VARIABLE: Final = "RELAYNA_CONFIG"
 _TEST_AMQP_VARIABLE: Final = "RELAYNA_TEST_AMQP_URL"
 _MOST_DAYS: Final = 36_500
 _ON: Final = frozenset({"1", "true", "yes", "on"})
+_OFF: Final = frozenset({"", "0", "false", "no", "off"})
+
+_log: Final = logging.getLogger("relayna.settings")
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -90,6 +97,16 @@ class EffectiveSettings(Struct, frozen=True, kw_only=True):
     """By name: `default`, `file PATH`, `environment RELAYNA_…` or `argument`."""
 
 
+class LineageSwitch(Struct, frozen=True, kw_only=True):
+    """One of the three that are read from the environment at each call."""
+
+    name: str
+    source: str
+    """`default`, or `environment RELAYNA_…`."""
+    is_on: bool
+    effect: str
+
+
 def load_settings(
     arguments: Mapping[str, Any] | None = None,  # Any: None means not given
     *,
@@ -143,6 +160,22 @@ def lineage_live(environment: Mapping[str, str] | None = None) -> bool:
     return _is_on("RELAYNA_LINEAGE_LIVE", environment) and lineage_emits(environment)
 
 
+def lineage_switches(environment: Mapping[str, str] | None = None) -> list[LineageSwitch]:
+    """All three, as they are at this moment, in the order in which they are switched on."""
+    told = (
+        ("lineage_emit", lineage_emits, "handlers' words on lineage are recorded"),
+        ("lineage_read", lineage_reads, "questions about lineage are answered over HTTP"),
+        ("lineage_live", lineage_live, "sessions are followed live; needs lineage_emit too"),
+    )
+    environment = os.environ if environment is None else environment
+    found = []
+    for name, is_on, effect in told:
+        variable = _ENVIRONMENT_PREFIX + name.upper()
+        source = f"environment {variable}" if environment.get(variable) else "default"
+        found.append(LineageSwitch(name=name, source=source, is_on=is_on(environment), effect=effect))
+    return found
+
+
 def wants_colour(environment: Mapping[str, str] | None = None) -> bool:
     """Whether whoever looks at the terminal wants colours: not with NO_COLOR, nor on a dumb one."""
     environment = os.environ if environment is None else environment
@@ -165,7 +198,16 @@ def masked(name: str, value: object) -> str:
 
 def _is_on(variable: str, environment: Mapping[str, str] | None) -> bool:
     environment = os.environ if environment is None else environment
-    return environment.get(variable, "").strip().lower() in _ON
+    return _means_on(variable, environment.get(variable, ""))
+
+
+@lru_cache(maxsize=64)
+def _means_on(variable: str, value: str) -> bool:
+    """Whether that value switches it on; what means nothing is logged once, since this remembers."""
+    word = value.strip().lower()
+    if word not in _ON and word not in _OFF:
+        _log.warning("%s is off: %r means nothing; use 1, true, yes or on, else 0.", variable, value[:80])
+    return word in _ON
 
 
 def _from_file(file: Path | None) -> dict[str, Any]:  # Any: whatever TOML holds

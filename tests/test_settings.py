@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from relayna import settings
 from relayna.errors import InvalidSetting
 from relayna.settings import (
     Settings,
@@ -124,6 +125,17 @@ def test_lineage_is_switched_by_the_environment_alone(value: str, on: bool) -> N
     assert not lineage_live({"RELAYNA_LINEAGE_LIVE": value})
     assert not lineage_reads({})
     assert not lineage_emits({})
+
+
+@pytest.mark.parametrize("value", ["maybe", "2", "yes, please"])
+def test_a_word_that_switches_nothing_is_said_once(value: str, caplog: pytest.LogCaptureFixture) -> None:
+    settings._means_on.cache_clear()
+    for _ in range(3):
+        assert not lineage_emits({"RELAYNA_LINEAGE_EMIT": value})
+        assert not lineage_reads({"RELAYNA_LINEAGE_READ": "no"})
+    [record] = caplog.records
+    assert record.levelname == "WARNING"
+    assert f"RELAYNA_LINEAGE_EMIT is off: {value!r} means nothing" in record.getMessage()
 
 
 def test_lineage_may_be_kept_longer_for_some_tenants(tmp_path: Path) -> None:

@@ -222,7 +222,7 @@ class _Routes:
         task_id = asked_task_id(request, self._names.parameter)
         letter_id = request.http.path_params.get(_LETTER) or request.query.text(_LETTER)
         if not letter_id:
-            raise InvalidQuery(_LETTER, "is missing; the list of dead letters has them")
+            raise InvalidQuery(_LETTER, "nothing is given; the list of dead letters has them")
         return task_id, letter_id
 
     def _answer(self, answer: Struct) -> Response:

@@ -150,7 +150,7 @@ def asked_task_id(request: ApiRequest, name: str) -> str:
     if task_id is None:
         task_id = request.query.text(name)
         if task_id is None:
-            raise InvalidQuery(name, f"is missing; ask as in {request.http.url.path}?{name}=order-7")
+            raise InvalidQuery(name, f"nothing is given; ask as in {request.http.url.path}?{name}=order-7")
     elif "\ufffd" in task_id:
         _check_utf8(request.http, name)
     return task_id

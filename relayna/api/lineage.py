@@ -223,5 +223,5 @@ def _boolean(query: QueryParameters, name: str, *, default: str) -> bool:
 def _required(query: QueryParameters, name: str) -> str:
     run_id = query.text(name)
     if run_id is None:
-        raise InvalidQuery(name, "is missing; ask as in /lineage/runs/diff?a=order-7&b=order-8")
+        raise InvalidQuery(name, "nothing is given; ask as in /lineage/runs/diff?a=order-7&b=order-8")
     return run_id

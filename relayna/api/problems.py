@@ -98,7 +98,7 @@ def problem_of(error: Exception) -> Problem:
                 404,
                 "execution_not_found",
                 f"Nothing is recorded for task {error.task_id!r}.",
-                "Check the id, the prefix and tenant, and whether its retention has passed.",
+                "Check the id, which has to be whole, the prefix and tenant, and whether its retention has passed.",
             )
         case InvalidQuery():
             hint = "Correct it and ask again; percent-encode all but letters and digits."

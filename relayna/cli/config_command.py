@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from relayna.cli.options import store_options
-from relayna.settings import EffectiveSettings, masked
+from relayna.settings import EffectiveSettings, lineage_switches, masked
 
 __all__ = ["command"]
 
@@ -22,17 +22,22 @@ __all__ = ["command"]
 def command(*, style: str, effective: EffectiveSettings) -> int:
     """Show each effective setting and where it came from.
 
-    Sources, the later wins: the TOML file, the environment, the argument.
+    Sources, the later wins: the TOML file, the environment, the argument. The switches of lineage are read from the
+    environment alone, at each call.
     """
     rows = {
         name: {"value": masked(name, getattr(effective.settings, name)), "source": source}
         for name, source in effective.sources.items()
     }
+    for switch in lineage_switches():
+        value = "on" if switch.is_on else "off"
+        rows[switch.name] = {"value": value, "source": switch.source, "effect": switch.effect}
     if style == "json":
         sys.stdout.buffer.write(msgspec.json.encode(rows) + b"\n")
         return 0
     width = max(map(len, rows))
     value_width = max(len(row["value"]) for row in rows.values())
     for name, row in rows.items():
-        click.echo(f"{name:<{width}}  {row['value']:<{value_width}}  {row['source']}")
+        effect = f" ({row['effect']})" if "effect" in row else ""
+        click.echo(f"{name:<{width}}  {row['value']:<{value_width}}  {row['source']}{effect}")
     return 0

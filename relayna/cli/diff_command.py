@@ -7,11 +7,11 @@ from typing import Final, Literal, TypeAlias
 import click
 
 from relayna.cli.lineage_options import answer_of
-from relayna.cli.lineage_output import say_missing, write_header
+from relayna.cli.lineage_output import longest_id, say_missing, write_header
 from relayna.cli.options import store_options
 from relayna.cli.painting import paint_lineage
 from relayna.cli.short_ids import ShortIds
-from relayna.cli.tables import duration_cell, write_json, write_table
+from relayna.cli.tables import duration_cell, line_width, write_json, write_table
 from relayna.observability.lineage_told import RunsCompared
 from relayna.projections.lineage.run_edges import dollars
 from relayna.settings import EffectiveSettings
@@ -43,7 +43,14 @@ def command(*, a: str, b: str, style: _Style, effective: EffectiveSettings) -> N
     write_table(_KIND_HEADS, kinds, right=(1, 2, 3))
     if kinds:
         click.echo()
-    write_table(_RUN_HEADS, _runs(found), elastic=(0, 1), right=(4,), paint=paint_lineage(status=3))
+    write_table(
+        _RUN_HEADS,
+        _runs(found),
+        elastic=(0, 1),
+        right=(4,),
+        paint=paint_lineage(status=(2, 3)),
+        room=line_width(),
+    )
     say_missing(found.missing)
     if found.truncated:
         click.echo("relayna: there is more below these runs than is compared", err=True)
@@ -64,7 +71,8 @@ def _facts(found: RunsCompared) -> list[str]:
 
 def _runs(found: RunsCompared) -> list[tuple[str, ...]]:
     ids = ShortIds(
-        [one for pair in found.matched for one in (pair.a, pair.b)] + found.only_in_a + found.only_in_b
+        [one for pair in found.matched for one in (pair.a, pair.b)] + found.only_in_a + found.only_in_b,
+        longest=longest_id(),
     )
     matched = [
         (

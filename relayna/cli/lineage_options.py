@@ -16,7 +16,7 @@ from relayna.cli.read_models import log_and_models, say_lag
 from relayna.observability.lineage_gathering import Recorded
 from relayna.observability.lineage_service import LineageService
 from relayna.observability.lineage_told import Births, Downstream, RunsCompared, Session, Upstream
-from relayna.observability.lineage_view import LineageView
+from relayna.observability.lineage_view import checked_view
 from relayna.observability.read_models import ReadModelProgress
 from relayna.projections.lineage.walks import DEFAULT_HOPS
 from relayna.settings import Settings
@@ -51,6 +51,8 @@ def answer_of(settings: Settings, ask: Callable[[LineageService], Awaitable[Answ
     found = anyio.run(answer)
     if isinstance(found, Session | Upstream | Downstream | Births | RunsCompared):
         say_lag(found.as_of, found.lag_ms)
+    if isinstance(found, Session | Downstream) and found.unknown_groups:
+        click.echo(f"relayna: no such groups here: {', '.join(found.unknown_groups)}", err=True)
     return found
 
 
@@ -87,7 +89,8 @@ def view_options(function: FunctionT) -> FunctionT:
 
     @functools.wraps(function)
     def with_view(*, group: bool, expand: tuple[str, ...], **options: Any) -> object:
-        view = LineageView(grouped=group or bool(expand), expand=frozenset(expand), overlays=True)
+        siblings = "grouped" if group or expand else None
+        view = checked_view(siblings=siblings, expand=expand, overlays=True)
         return function(view=view, **options)
 
     group = click.option("--group", is_flag=True, help="Five or more children alike stand on one line.")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import click
@@ -14,7 +15,7 @@ import click
 from relayna.cli.tables import Paint
 from relayna.settings import wants_colour
 
-__all__ = ["has_colours", "paint_lineage"]
+__all__ = ["has_colours", "paint_counts", "paint_lineage"]
 
 _OF_STATUSES: Final = {
     "completed": "green",
@@ -41,15 +42,31 @@ def has_colours() -> bool:
     return sys.stdout.isatty() and wants_colour()
 
 
-def paint_lineage(*, status: int, tree: int | None = None, decided: int | None = None) -> Paint | None:
-    """Paints the columns of these numbers, and heads; None where nobody wants colours."""
+def paint_counts(colours: Mapping[int, str]) -> Paint | None:
+    """Paints what is not 0 in the columns of these numbers, and heads; None where nobody wants colours."""
     if not has_colours():
         return None
 
     def paint(column: int | None, cell: str) -> str:
         if column is None:
             return click.style(cell, dim=True)
-        if column == status:
+        return click.style(cell, fg=colours[column]) if column in colours and cell.strip() != "0" else cell
+
+    return paint
+
+
+def paint_lineage(
+    *, status: int | Collection[int], tree: int | None = None, decided: int | None = None
+) -> Paint | None:
+    """Paints the columns of these numbers, and heads; None where nobody wants colours."""
+    if not has_colours():
+        return None
+    statuses = (status,) if isinstance(status, int) else status
+
+    def paint(column: int | None, cell: str) -> str:
+        if column is None:
+            return click.style(cell, dim=True)
+        if column in statuses:
             return _words(cell, _OF_STATUSES)
         if column == decided:
             return _words(cell, _OF_ACTIONS)

@@ -86,9 +86,9 @@ def instant_given(option: str, text: str | None) -> Instant | None:
     return instant
 
 
-def say_age(as_of: AsOf) -> None:
-    """Say on stderr how far behind the answer is, when that is worth saying."""
-    remedy = "`relayna serve` keeps lists up, and `relayna reindex` makes them anew"
+def say_age(as_of: AsOf, *, kept: str = "lists") -> None:
+    """Say on stderr how far behind the answer is, which is from what is `kept`, when that is worth saying."""
+    remedy = f"`relayna serve` keeps {kept} up, and `relayna reindex` makes them anew"
     if as_of.as_of is None:
         click.echo(f"relayna: tasks of {as_of.shards_unread} shards are not in it yet; {remedy}", err=True)
     elif as_of.lag_ms is not None and as_of.lag_ms >= _WORTH_SAYING_MS:

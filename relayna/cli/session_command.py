@@ -61,6 +61,8 @@ def command(
     )
     write_header(f"Session {found.session_id}", _facts(found, picture))
     (write_edges if style == "table" else write_tree)(picture)
+    if at is not None and not found.stats.run_count:
+        click.echo("relayna: nothing of this session had happened by then", err=True)
     say_missing(found.missing)
 
 

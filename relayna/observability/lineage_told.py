@@ -114,6 +114,8 @@ class Downstream(Struct, frozen=True, kw_only=True):
     """In the place of runs and edges that are not listed, when siblings were asked for as groups."""
     overlays: list[RunOverlay] | None = None
     """Of the nodes, in their order; null when nobody asked."""
+    unknown_groups: list[str] = field(default_factory=list)
+    """Of those that were to be shown run by run: no groups of this answer."""
     as_of: str | None = None
     lag_ms: int | None = None
 
@@ -130,6 +132,8 @@ class Session(Struct, frozen=True, kw_only=True):
     """In the place of runs and edges that are not listed, when siblings were asked for as groups."""
     overlays: list[RunOverlay] | None = None
     """Of the runs, in their order; null when nobody asked."""
+    unknown_groups: list[str] = field(default_factory=list)
+    """Of those that were to be shown run by run: no groups of this answer."""
     as_of: str | None = None
     lag_ms: int | None = None
 
@@ -174,6 +178,7 @@ def downstream_told(graph: DownstreamGraph, missing: list[str], view: LineageVie
         missing=missing,
         groups=shown.groups,
         overlays=shown.overlays,
+        unknown_groups=shown.unknown_groups,
     )
 
 
@@ -190,6 +195,7 @@ def session_told(
         missing=missing,
         groups=shown.groups,
         overlays=shown.overlays,
+        unknown_groups=shown.unknown_groups,
     )
 
 

@@ -5,6 +5,7 @@ Owns the words of that question. What is made of it `lineage_told.py` knows.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Final, Literal, TypeAlias, get_args
 
@@ -16,6 +17,8 @@ __all__ = ["PLAIN_VIEW", "SIBLINGS", "LineageView", "Siblings", "checked_view"]
 
 Siblings: TypeAlias = Literal["all", "grouped"]
 SIBLINGS: Final[tuple[Siblings, ...]] = get_args(Siblings)
+
+_GROUP_ID: Final = re.compile(r"g[0-9a-f]{10}")
 
 
 class LineageView(Struct, frozen=True, kw_only=True):
@@ -39,4 +42,10 @@ def checked_view(
     """The view of these words. Raises `InvalidQuery`."""
     if siblings is not None and siblings not in SIBLINGS:
         raise InvalidQuery("siblings", f"{siblings[:80]!r} is none of {', '.join(SIBLINGS)}")
-    return LineageView(grouped=siblings == "grouped", expand=frozenset(expand), overlays=overlays)
+    expand = frozenset(expand)
+    for name in sorted(expand):
+        if not _GROUP_ID.fullmatch(name):
+            raise InvalidQuery(
+                "expand", f"{name[:80]!r} is no group's id; an answer has them as group_id, as g0123456789"
+            )
+    return LineageView(grouped=siblings == "grouped", expand=expand, overlays=overlays)

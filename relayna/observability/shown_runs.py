@@ -51,6 +51,8 @@ class ShownRuns(Struct, frozen=True, kw_only=True):
     groups: list[GroupTold]
     overlays: list[RunOverlay] | None
     """Of these runs; None when nobody asked."""
+    unknown_groups: list[str]
+    """Of those that the view expands: no groups of these."""
 
 
 def shown_runs(runs: Iterable[Run], edges: Iterable[RunEdge], view: LineageView) -> ShownRuns:
@@ -58,7 +60,8 @@ def shown_runs(runs: Iterable[Run], edges: Iterable[RunEdge], view: LineageView)
     runs, edges = list(runs), list(edges)
     overlays = run_overlays(runs, edges) if view.overlays else None
     found = group_siblings({run.run_id: run for run in runs}, edges) if view.grouped else []
-    groups = {group_id: group for group in found if (group_id := _group_id(group)) not in view.expand}
+    known = {_group_id(group): group for group in found}
+    groups = {group_id: group for group_id, group in known.items() if group_id not in view.expand}
     group_of = {run_id: group_id for group_id, group in groups.items() for run_id in group.run_ids}
     counts = dict.fromkeys(groups, 0)
     for edge in edges:
@@ -69,6 +72,7 @@ def shown_runs(runs: Iterable[Run], edges: Iterable[RunEdge], view: LineageView)
         edges=[edge for edge in edges if edge.target not in group_of],
         groups=[_group(group_id, group, counts[group_id]) for group_id, group in groups.items()],
         overlays=None if overlays is None else [one for one in overlays if one.run_id not in group_of],
+        unknown_groups=sorted(view.expand.difference(known)) if view.grouped else [],
     )
 
 

@@ -48,7 +48,7 @@ async def test_the_other_name_is_the_one_that_is_asked_for(serve: Serve, log: Lo
     answer = await named.get("/executions/graph?task_id=order-7")
     assert answer.status_code == 422
     assert (
-        "Parameter 'job_id': is missing; ask as in /executions/graph?job_id=order-7"
+        "Parameter 'job_id': nothing is given; ask as in /executions/graph?job_id=order-7"
         in answer.json()["detail"]
     )
     answer = await named.get("/executions/%ff/graph")

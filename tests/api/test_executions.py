@@ -61,7 +61,7 @@ async def test_a_task_of_which_nothing_is_recorded_is_not_found(serve: Serve, lo
     assert answer.text == (
         '{"type":"about:blank","title":"Not Found","status":404,"code":"execution_not_found",'
         '"detail":"Nothing is recorded for task \'a/b\'.",'
-        '"hint":"Check the id, the prefix and tenant, and whether its retention has passed."}'
+        '"hint":"Check the id, which has to be whole, the prefix and tenant, and whether its retention has passed."}'
     )
 
 

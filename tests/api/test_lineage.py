@@ -122,6 +122,10 @@ async def test_siblings_alike_stand_as_one_and_open_again(serve: Serve, log: Log
         overlays = {one["run_id"]: one["subtree_runs"] for one in told["overlays"]}
         assert overlays == {"fan": 8, "fan-bad": 1}
         opened = (await client.get(f"{url}&expand={group['group_id']}")).json()
-        assert (len(opened[runs]), opened["groups"]) == (8, [])
+        assert (len(opened[runs]), opened["groups"], opened["unknown_groups"]) == (8, [], [])
+        unknown = (await client.get(f"{url}&expand=g0123456789")).json()
+        assert (unknown["groups"], unknown["unknown_groups"]) == ([group], ["g0123456789"])
+        refused = await client.get(f"{url}&expand=g1,{group['group_id']}")
+        assert (refused.status_code, "'g1' is no group's id" in refused.text) == (422, True)
         if runs == "runs":
             assert (opened["edges"], told["stats"]) == (every["edges"], every["stats"])

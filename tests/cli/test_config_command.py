@@ -33,3 +33,18 @@ def test_a_wrong_value_exits_with_2() -> None:
     run = relayna("config", RELAYNA_PORT="ninety")
     assert run.returncode == 2
     assert b"'port' (from environment RELAYNA_PORT)" in run.stderr
+
+
+def test_the_switches_of_lineage_say_how_they_stand_and_what_they_do() -> None:
+    variables = {"RELAYNA_LINEAGE_READ": "yes", "RELAYNA_LINEAGE_LIVE": "1", "RELAYNA_LINEAGE_EMIT": "maybe"}
+    run = relayna("config", **variables)
+    lines = [line.split(maxsplit=3) for line in run.stdout.decode().splitlines()[-3:]]
+    assert [line[:3] for line in lines] == [
+        ["lineage_emit", "off", "environment"],
+        ["lineage_read", "on", "environment"],
+        ["lineage_live", "off", "environment"],
+    ]
+    assert lines[1][3] == "RELAYNA_LINEAGE_READ (questions about lineage are answered over HTTP)"
+    rows = json.loads(relayna("config", "--format", "json").stdout)
+    assert rows["lineage_emit"]["value"] == "off"
+    assert rows["lineage_emit"]["source"] == "default"

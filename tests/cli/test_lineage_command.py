@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
 import anyio
 import pytest
 from cli.called_here import Called, call
+from observability.kept_histories import keep
 from observability.recorded_run_steps import edge_to, recorded, some_run
 from servers import StoreUnderTest
 
 from relayna.clock import SystemClock
+from relayna.events import RecordedEvent
 from relayna.instants import Instant
 from relayna.streams.keys import DEFAULT_TENANT
 from relayna.streams.redis import RedisLog
 from relayna.streams.redis.run_records import RedisRunRecords
 from relayna.streams.run_records import StoredRun
+from relayna.testing import history
 
 DAY = 86_400_000_000
 NOW = SystemClock().now()
@@ -46,6 +49,13 @@ class Place:
                 await RedisRunRecords(log).restore(list(runs))
 
         anyio.run(restore)
+
+    def append(self, events: Sequence[RecordedEvent]) -> None:
+        async def write() -> None:
+            async with self._log() as log:
+                await keep(log, events)
+
+        anyio.run(write)
 
     def of_session(self, session_id: str = "S") -> list[StoredRun]:
         async def read() -> list[StoredRun]:
@@ -169,7 +179,36 @@ def test_agents_are_told_as_a_table_and_as_json(place: Place) -> None:
         ("clerk", 4, 0.8), ("printer", 0, None),
     ]  # fmt: skip
     none = place.relayna("agents", "--window", "1s")
-    assert (none.code, none.out, none.err) == (0, "", "relayna: no run began in this time\n")
+    assert (none.code, none.out, none.err) == (
+        0,
+        "",
+        "relayna: no record tells of a run that began in this time\n",
+    )
+
+
+def test_agents_say_that_records_are_behind(place: Place) -> None:
+    place.append(history("R1").published().attempt().acked().events)
+    none = place.relayna("agents")
+    assert none.err.splitlines() == [
+        "relayna: no record tells of a run that began in this time",
+        "relayna: tasks of 1 shards are not in it yet; `relayna serve` keeps run records up, and `relayna reindex` "
+        "makes them anew",
+    ]
+    place.relayna("reindex")
+    assert place.relayna("agents", "--window", "366d").err == ""
+
+
+def test_what_a_session_has_not_is_said(place: Place) -> None:
+    place.append(history("R1").published().attempt().acked().events)
+    unknown = place.relayna("session", "R1", "--expand", "g0123456789")
+    assert (unknown.code, "relayna: no such groups here: g0123456789" in unknown.err) == (0, True)
+    refused = place.relayna("session", "R1", "--expand", "pages")
+    assert (refused.code, "'pages' is no group's id" in refused.err) == (2, True)
+    before = place.relayna("session", "R1", "--at", "2001-01-01T00:00:00Z")
+    assert before.out.splitlines()[1] == "0 runs, 0 edges, $0.0000, 0 tokens"
+    assert "relayna: nothing of this session had happened by then" in before.err
+    absent = place.relayna("session", "R")
+    assert (absent.code, "Check the id, which has to be whole" in absent.err) == (3, True)
 
 
 def test_check_names_runs_without_a_birth(place: Place) -> None:

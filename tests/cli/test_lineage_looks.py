@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from relayna.cli.lineage_output import Picture, totals, write_edges, write_header, write_tree
 from relayna.cli.lineage_tree import tree_lines
-from relayna.cli.painting import paint_lineage
+from relayna.cli.painting import paint_counts, paint_lineage
 from relayna.cli.short_ids import ShortIds
 from relayna.instants import Instant
 from relayna.observability.lineage_told import RunEdgeTold, Session, session_told
@@ -96,7 +96,7 @@ RUN                                                                       STATUS
 trip-7  planner  (origin: user_start)                                     running               $0.0124  $0.1905   1,240
 ├─ spawn → research  researcher                                           completed             $0.0200  $0.1781   2,000
 │  ├─ spawn → gac3668d1a8  7 x page-reader                                7 completed           $0.0070              700
-│  ├─ spawn → 0196…0007  page-reader                                      completed             $0.0010  $0.1510     100
+│  ├─ spawn → 0196a7f2-8c1d-7abc-9def-000000000007  page-reader           completed             $0.0010  $0.1510     100
 │  │  └─ spawn (handoff) → translate  translator-with-a-rather-long-name  failed                $0.1500           15,000
 │  ├─ spawn → page-bad  page-reader                                       failed                         $0.0001
 │  │  └─ retry                                                                                  $0.0001               10
@@ -146,6 +146,96 @@ def test_costs_on_the_lines_add_up_to_the_header(capsys: pytest.CaptureFixture[s
         start = rows[0].index("COST") - 3
         cells = [row[start : start + 7] for row in rows[1:]]
         assert sum(float(cell.strip().removeprefix("$") or 0) for cell in cells) == pytest.approx(0.1905)
+
+
+def test_small_costs_have_the_digits_that_they_need(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    known = RunLineage(
+        runs={name: run(name, "a") for name in ("r1", "r2")},
+        edges=[edge(0, "user_start", None, "r1", 30), edge(1, "spawn", "r1", "r2", 7)],
+    )
+    found = session_told("S", session_graph(known, "S"), [], LineageView(overlays=True))
+    drawn = Picture(
+        roots=["r1"],
+        runs={one.run_id: one for one in found.runs},
+        edges=found.edges,
+        overlays={one.run_id: one for one in found.overlays or ()},
+    )
+    write_tree(drawn)
+    assert [line.split()[-3:] for line in capsys.readouterr().out.splitlines()] == [
+        ["COST", "SUBTREE", "TOKENS"],
+        ["$0.000030", "$0.000037", "3"],
+        ["a", "completed", "$0.000007"],
+    ]
+    write_edges(drawn)
+    assert "$0.000007" in capsys.readouterr().out
+    assert "$0.000037" in totals(2, 37, 3, runs=found.runs)
+
+
+APART_AS_TREE = """\
+RUN                                                                     STATUS
+shop-parent1  shop-1                                                    completed
+├─ spawn → 0196a7f2-8c1d-7abc-9def-000000000001  shop-1  as 'page 1'    completed
+└─ spawn → 0196a7f2-8c1d-7abc-9def-000000000002  shop-1  as 'page 2'    completed
+0196a7f2-8c1d-7abc-9def-000000000000  shop-1 [charge]  (origin: spawn)  completed
+"""
+APART_AS_TABLE = """\
+AFTER  KIND   FROM          TO                                    STATUS        COST  TOKENS  AGENT
+ 0 ms  spawn  -             0196a7f2-8c1d-7abc-9def-000000000000  completed  $0.0000       0  shop-1 [charge]
+  1 s  spawn  shop-parent1  0196a7f2-8c1d-7abc-9def-000000000001  completed  $0.0000       0  shop-1  as 'page 1'
+  2 s  spawn  shop-parent1  0196a7f2-8c1d-7abc-9def-000000000002  completed  $0.0000       0  shop-1  as 'page 2'
+"""
+
+
+def told_apart() -> Picture:
+    """Children of one parent, by one agent, each for something else."""
+    births = [edge(1 + at, "spawn", "shop-parent1", UUID.format(at), group_key=f"page {at}") for at in (1, 2)]
+    workflows = ["charge", "shop-1", "shared_status_workflow"]
+    runs = [replace(run(UUID.format(at), "shop-1"), workflow=workflows[at]) for at in range(3)]
+    return picture_of(
+        [*runs, run("shop-parent1", "shop-1")], [*births, edge(1, "spawn", None, UUID.format(0))]
+    )
+
+
+def picture_of(runs: list[Run], edges: list[RunEdge]) -> Picture:
+    known = RunLineage(runs={one.run_id: one for one in runs}, edges=edges)
+    found = session_told("S", session_graph(known, "S"), [])
+    return Picture(
+        roots=["shop-parent1"], runs={one.run_id: one for one in found.runs if one.agent}, edges=found.edges
+    )
+
+
+def test_runs_alike_are_told_apart_by_what_they_did_and_for_whom(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)  # a pipe
+    write_tree(told_apart())
+    assert capsys.readouterr().out == APART_AS_TREE
+    write_edges(told_apart())
+    assert capsys.readouterr().out == APART_AS_TABLE
+
+
+def test_short_ids_are_whole_in_a_narrow_table(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    write_edges(told_apart())
+    lines = capsys.readouterr().out.splitlines()
+    assert all("shop-parent1" in line for line in lines[2:])
+    assert all("0196…" in line and "AGENT" not in line for line in lines[1:])
+
+
+def test_a_replay_names_its_original_once(capsys: pytest.CaptureFixture[str]) -> None:
+    write_tree(
+        picture_of([run("shop-parent1", "shop-1")], [edge(1, "replayed_from", "buy-7", "shop-parent1")])
+    )
+    assert "(origin: replayed_from buy-7)" in capsys.readouterr().out
+
+
+def test_no_run_is_no_status() -> None:
+    assert totals(0, 0, 0, runs=[]) == ["0 runs", "0 edges", "$0.0000", "0 tokens"]
 
 
 def test_a_header_is_wrapped_into_the_width(
@@ -215,5 +305,12 @@ def test_colours_change_no_character(
     assert "\x1b[31mfailed" in paint(1, "failed")
     assert "\x1b[32mcompleted" in paint(1, "7 completed")
     assert paint(3, "$0.1") == "$0.1"
+    both, counts = paint_lineage(status=(2, 3)), paint_counts({1: "red"})
+    assert both is not None
+    assert counts is not None
+    assert "\x1b[31mfailed" in both(2, "failed")
+    assert "\x1b[31mfailed" in both(3, "failed")
+    assert counts(1, "2 ") == "\x1b[31m2 \x1b[0m"
+    assert (counts(1, "0 "), counts(2, "2")) == ("0 ", "2")
     monkeypatch.undo()
-    assert paint_lineage(status=1) is None  # no terminal
+    assert paint_lineage(status=1) is paint_counts({}) is None  # no terminal

@@ -48,10 +48,7 @@ def snippet(heading: str) -> CodeType:
 
 
 async def run(code: CodeType, **names: Any) -> dict[str, Any]:
-    imported = {
-        name: getattr(module, name) for module in (relayna, relayna.consumer) for name in module.__all__
-    }
-    known = {**imported, **names}
+    known = dict(names)  # all else the snippet imports itself
     running = eval(code, known)
     if inspect.isawaitable(running):
         await running

@@ -71,7 +71,7 @@ async def test_three_generations_over_http(store: StoreUnderTest, monkeypatch: p
     assert edges([hop["edge"] for hop in why["births"]]) == [EDGES[2], EDGES[1], EDGES[0]]
     assert why["origin"] == "order"
     statuses = {run["run_id"]: run["status"] for run in session["runs"]}
-    assert statuses == {"order": "completed", "invoice": "completed", "print": "failed"}
+    assert statuses == {"order": "completed", "invoice": "completed", "print": "dead_lettered"}
     assert {run["agent"] for run in session["runs"]} == {"worker"}
     assert (same["only_in_a"], same["status_changes"], same["duration_delta_ms"]) == ([], 0, 0)
     assert down["missing"] == session["missing"] == []
@@ -88,20 +88,20 @@ async def test_three_generations_in_the_terminal(any_store: StoreUnderTest) -> N
 
     assert (await told("session", "order")).splitlines() == [
         "Session order",
-        "3 runs (2 completed, 1 failed), 4 edges, $0.0000, 0 tokens, root order",
+        "3 runs (2 completed, 1 dead_lettered), 4 edges, $0.0000, 0 tokens, root order",
         "",
         "RUN                                  STATUS",
         "order  worker  (origin: user_start)  completed",
         "└─ spawn → invoice  worker           completed",
-        "   └─ spawn → print  worker          failed",
+        "   └─ spawn → print  worker          dead_lettered",
         "      └─ retry",
     ]
     assert (await told("upstream", "print")).splitlines() == [
         "What print came from",
-        "3 runs (2 completed, 1 failed), 4 edges, $0.0000, 0 tokens",
+        "3 runs (2 completed, 1 dead_lettered), 4 edges, $0.0000, 0 tokens",
         "",
         "RUN                          STATUS",
-        "print  worker                failed",
+        "print  worker                dead_lettered",
         "├─ spawn ← invoice  worker   completed",
         "│  └─ spawn ← order  worker  completed",
         "│     └─ origin: user_start",
@@ -109,9 +109,9 @@ async def test_three_generations_in_the_terminal(any_store: StoreUnderTest) -> N
     ]
     rows = (await told("downstream", "invoice", "--format", "table")).splitlines()
     assert rows[0] == "What came of invoice"
-    assert [row.split()[-6:-2] for row in rows[4:6]] == [
-        ["spawn", "invoice", "print", "failed"],
-        ["retry", "print", "print", "failed"],
+    assert [row.split()[2:6] for row in rows[4:6]] == [
+        ["spawn", "invoice", "print", "dead_lettered"],
+        ["retry", "print", "print", "dead_lettered"],
     ]
     found = json.loads(await told("downstream", "order", "--kinds", "spawn", "--format", "json"))
     assert found["counts"] == {"total_runs": 3, "total_edges": 2, "by_kind": {"spawn": 2}}

@@ -59,6 +59,7 @@ def test_a_group_is_opened_by_its_id_which_stays_as_it_grows() -> None:
     assert (grown.group_id, len(grown.run_ids)) == (group.group_id, 7)
     shown = shown_runs(RUNS, EDGES, LineageView(grouped=True, expand=frozenset({group.group_id, "gone"})))
     assert (shown.runs, shown.edges, shown.groups, shown.overlays) == (RUNS, EDGES, [], None)
+    assert shown.unknown_groups == ["gone"]
 
 
 NAMES = st.sampled_from([f"r{number}" for number in range(12)])

@@ -1,15 +1,15 @@
 """Runs and the edges that led to them as bytes of a record, and back.
 
-Owns the layout, of which nothing of a run or an edge is lost; costs and tokens are never less than nothing. A record begins with what many have in common: the
-version of the layout, the agent and the workflow. Times are told from when the run began, ids as few bytes as they
-hold, and a source that is the run or its session not at all.
+Owns the layout, of which nothing of a run or an edge is lost; costs and tokens are never less than nothing. A record
+begins with what many have in common: the layout's version, the agent, the workflow, and who ended it. Times are told
+from when the run began, ids as few bytes as they hold, and a source that is the run or its session not at all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -22,7 +22,8 @@ from relayna.streams.run_records import StoredRun
 
 __all__ = ["KeptRun", "ParentsWord", "Record", "decode_run", "encode_run"]
 
-_VERSION: Final = 1
+_PLAIN, _ENDED_BY_ANOTHER = 1, 2
+"""Versions of the layout: the second names who ended what another began. Both are read; most runs need the first."""
 
 _STATUSES: Final = (None, "completed", "failed", "dead_lettered", "running", "cancelled", "abandoned")
 _OTHER_STATUS: Final = 7
@@ -40,6 +41,9 @@ _ELSEWHERE: Final = 0xE
 """In place of a kind: the edge that follows leads to another run, which is named first."""
 _WORD: Final = 0xF
 """In place of a kind: what follows is no edge, but a parent's word."""
+
+_Names: TypeAlias = tuple[str | None, str | None, str | None]
+"""Agent, workflow, and who ended it if that is another."""
 
 
 class ParentsWord(Struct, frozen=True):
@@ -70,14 +74,15 @@ class Record(Struct, frozen=True):
 def encode_run(kept: KeptRun, *, task_id: str, session_id: str, began: Instant) -> Record:
     """What is stored of a run under this task and session."""
     writer = PackedWriter()
-    writer.number(_VERSION)
-    for name in (kept.run.agent, kept.run.workflow):
+    run = kept.run
+    writer.number(_PLAIN if run.ended_by is None else _ENDED_BY_ANOTHER)
+    for name in (run.agent, run.workflow, run.ended_by)[: 2 if run.ended_by is None else 3]:
         _write_name(writer, name)
     heading = len(writer.data)
-    _write_run(writer, kept.run, task_id=task_id, session_id=session_id, began=began)
+    _write_run(writer, run, task_id=task_id, session_id=session_id, began=began)
     last = began
     for edge in kept.edges:
-        _write_edge(writer, edge, kept.run, last)
+        _write_edge(writer, edge, run, last)
         last = edge.at
     for word in kept.words:
         _write_word(writer, word)
@@ -93,9 +98,9 @@ def decode_run(stored: StoredRun) -> KeptRun | None:
 
 
 def _decode(stored: StoredRun) -> KeptRun:
-    agent, workflow, at = _read_heading(stored.data[: stored.heading] or stored.data)
+    names, at = _read_heading(stored.data[: stored.heading] or stored.data)
     reader = PackedReader(stored.data, at)
-    run = _read_run(reader, stored, agent, workflow)
+    run = _read_run(reader, stored, names)
     edges: list[RunEdge] = []
     words: list[ParentsWord] = []
     last = stored.began
@@ -136,7 +141,7 @@ def _write_run(writer: PackedWriter, run: Run, *, task_id: str, session_id: str,
         writer.blob(msgspec.msgpack.encode(run.decisions))
 
 
-def _read_run(reader: PackedReader, stored: StoredRun, agent: str | None, workflow: str | None) -> Run:
+def _read_run(reader: PackedReader, stored: StoredRun, names: _Names) -> Run:
     flags = reader.byte()
     run_id = reader.text() if flags & _RUN_ID else stored.address.task_id
     session_id = reader.text() if flags & _SESSION else stored.session_id
@@ -152,8 +157,9 @@ def _read_run(reader: PackedReader, stored: StoredRun, agent: str | None, workfl
     return Run(
         run_id=run_id,
         session_id=session_id,
-        agent=agent,
-        workflow=workflow,
+        agent=names[0],
+        workflow=names[1],
+        ended_by=names[2],
         status=status,
         started_at=started,
         ended_at=ended,
@@ -266,13 +272,14 @@ def _read_word(reader: PackedReader) -> ParentsWord:
 
 
 @lru_cache(maxsize=1_024)
-def _read_heading(data: bytes) -> tuple[str | None, str | None, int]:
-    """Agent, workflow, and where they end. Few of these are different."""
+def _read_heading(data: bytes) -> tuple[_Names, int]:
+    """And where it ends. Few of these are different."""
     reader = PackedReader(data)
-    if reader.number() != _VERSION:
+    if (version := reader.number()) not in (_PLAIN, _ENDED_BY_ANOTHER):
         raise ValueError("another version wrote it")
     agent, workflow = _read_name(reader), _read_name(reader)
-    return agent, workflow, reader.at
+    ended_by = _read_name(reader) if version == _ENDED_BY_ANOTHER else None
+    return (agent, workflow, ended_by), reader.at
 
 
 def _write_name(writer: PackedWriter, name: str | None) -> None:

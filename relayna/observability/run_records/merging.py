@@ -70,7 +70,8 @@ def as_it_was(record: KeptRun, at: Instant) -> KeptRun:
     if run.started_at is not None and run.started_at > at:
         run = Run(run_id=run.run_id, session_id=run.session_id)
     elif run.ended_at is None or run.ended_at > at:
-        run = replace(run, status=run.status if run.started_at is None else "running", ended_at=None)
+        status = run.status if run.started_at is None else "running"
+        run = replace(run, status=status, ended_by=None, ended_at=None)
     return KeptRun(run, edges, record.words)
 
 
@@ -89,6 +90,7 @@ def _continued(one: KeptRun, other: KeptRun) -> KeptRun:
     run = replace(
         later.run,
         agent=later.run.agent or first.run.agent,
+        ended_by=later.run.ended_by if later.run.agent else first.run.ended_by,
         workflow=later.run.workflow or first.run.workflow,
         status=later.run.status or first.run.status,
         started_at=first.run.started_at or later.run.started_at,

@@ -21,7 +21,7 @@ _NOBODY: Final = "unknown"
 
 
 class AgentReliability(Struct, frozen=True, kw_only=True):
-    """The runs of one agent: a handler, else a queue or stage."""
+    """The runs whose last attempt was one agent's: a consumer by its given name, else a stage or queue."""
 
     agent: str
     completed: int
@@ -46,7 +46,7 @@ class ReliabilityTally:
 
     def take(self, run: Run, edges: Iterable[RunEdge]) -> None:
         """One more run; of the edges, those that lead to it count."""
-        agent = run.agent or _NOBODY
+        agent = run.ended_by or run.agent or _NOBODY
         if agent not in self._statuses and len(self._statuses) >= MOST_AGENTS:
             self.left_out += 1
             return

@@ -6,6 +6,7 @@ ones (docs/architecture.md, "Order and clocks"), so that an effect never comes b
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct, field
@@ -20,6 +21,7 @@ __all__ = [
     "RunEdge",
     "RunEdgeKind",
     "RunLineage",
+    "dollar_digits",
     "dollars",
 ]
 
@@ -88,7 +90,9 @@ class Run(Struct, frozen=True, kw_only=True, gc=False):
     run_id: str
     session_id: str
     agent: str | None = None
-    """Its handler, else its queue or stage."""
+    """Who handled it first: the name that a consumer was given, else its stage or queue."""
+    ended_by: str | None = None
+    """The agent of its last attempt, where that is another: the one that its end is told of."""
     workflow: str | None = None
     """Its task type, else the kind of its topology."""
     status: str | None = None
@@ -105,10 +109,20 @@ class RunLineage(Struct, frozen=True, kw_only=True):
     edges: list[RunEdge]
 
 
-def dollars(micro_dollars: int) -> str:
-    """As people read it.
+def dollars(micro_dollars: int, *, digits: int = 0) -> str:
+    """As people read it: with as many digits as it needs, and no fewer than are asked for; 4 at least.
 
-    >>> dollars(360_000)
-    '0.3600'
+    >>> dollars(360_000), dollars(7), dollars(30, digits=6)
+    ('0.3600', '0.000007', '0.000030')
     """
-    return f"{micro_dollars / 1_000_000:.4f}"
+    return f"{micro_dollars / 1_000_000:.{max(digits, dollar_digits([micro_dollars]))}f}"
+
+
+def dollar_digits(amounts: Iterable[int]) -> int:
+    """After the point, so that nothing is lost of any of these millionths: 4 to 6.
+
+    >>> dollar_digits([]), dollar_digits([100, 30]), dollar_digits([30, 7])
+    (4, 5, 6)
+    """
+    told = list(amounts)
+    return next((digits for digits, unit in ((4, 100), (5, 10)) if not any(one % unit for one in told)), 6)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -15,6 +15,7 @@ from relayna.projections.attempts import AGGREGATION, Attempt
 from relayna.projections.chosen_kind import chosen_kind
 from relayna.projections.lineage.decisions import decisions_of
 from relayna.projections.lineage.run_edges import Run
+from relayna.projections.outcomes import DEAD_LETTERED
 from relayna.projections.task_nodes import task_state
 from relayna.projections.task_run import TaskRun
 
@@ -35,12 +36,14 @@ def run_of(
     attempts = [attempt for attempt in history.attempts.members if attempt.lane != AGGREGATION]
     bodies = (placed.event.body for placed in history.ordered)
     state = task_state(history, TERMINAL_STATUSES.union(terminal_statuses))
+    agent, ended_by = _agent(attempts), _agent(reversed(attempts))
     over = state in _OVER or (bool(history.statuses) and history.statuses[-1].text in terminal_statuses)
     return replace(
         run,
-        agent=_agent(attempts),
+        agent=agent,
+        ended_by=ended_by if ended_by != agent else None,
         workflow=_workflow(history, facts),
-        status=_status(history, state),
+        status=_status(history, state, attempts),
         started_at=_told(_began(attempt, times) for attempt in attempts[:1]),
         ended_at=_told(_ends(history, attempts, times)) if over else None,
         decisions=decisions_of(body for body in bodies if isinstance(body, DecisionRecorded)),
@@ -72,12 +75,14 @@ def _workflow(history: TaskRun, facts: Iterable[StreamFact]) -> str | None:
     return chosen_kind(kinds) if kinds else None
 
 
-def _status(history: TaskRun, state: str) -> str | None:
+def _status(history: TaskRun, state: str, attempts: Sequence[Attempt]) -> str | None:
     text = history.statuses[-1].text if history.statuses else None
     if state == "unknown":
         return text
     if state == "succeeded":
         return "completed"
+    if state == "failed" and attempts and attempts[-1].outcome == DEAD_LETTERED:
+        return DEAD_LETTERED.name  # what `failed` was published for
     return "cancelled" if state == "abandoned" and text == "cancelled" else state
 
 

@@ -77,7 +77,7 @@ def _joined(
 
 RUN_LINEAGE: Final[RunLineageProjection] = Projection(
     name="run_lineage",
-    version=2,
+    version=3,
     initial=initial,
     apply=apply,
     finish=_finish,

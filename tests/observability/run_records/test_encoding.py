@@ -54,7 +54,7 @@ statuses = texts | st.sampled_from(
 
 runs = st.builds(
     Run,
-    run_id=ids, session_id=ids, agent=texts, workflow=texts, status=statuses,
+    run_id=ids, session_id=ids, agent=texts, ended_by=texts, workflow=texts, status=statuses,
     started_at=st.none() | times, ended_at=st.none() | times, decisions=objects,
 )  # fmt: skip
 edges = st.builds(
@@ -92,7 +92,7 @@ def test_nothing_is_lost(
 
 def test_every_field_is_known_here() -> None:
     assert Run.__struct_fields__ == (
-        "run_id", "session_id", "agent", "workflow", "status", "started_at", "ended_at", "decisions",
+        "run_id", "session_id", "agent", "ended_by", "workflow", "status", "started_at", "ended_at", "decisions",
     )  # fmt: skip
     assert RunEdge.__struct_fields__ == (
         "edge_id", "kind", "source", "target", "at", "session_id", "is_birth", "variant", "cost_attributed",
@@ -103,7 +103,7 @@ def test_every_field_is_known_here() -> None:
 @given(st.binary(max_size=60))
 def test_foreign_bytes_are_no_record_and_no_error(data: bytes) -> None:
     address = TaskAddress(TaskId("T"))
-    for told in (data, b"\x01" + data, b"\x01\x00\x00" + data):
+    for told in (data, b"\x01" + data, b"\x01\x00\x00" + data, b"\x02\x00\x00\x00" + data):
         found = decode_run(
             StoredRun(address=address, session_id="S", began=BEGAN, expires_at=BEGAN, data=told)
         )
@@ -115,7 +115,16 @@ def test_another_version_is_not_read() -> None:
     record = stored(kept, task_id="T", session_id="S")
 
     assert decode_run(record) == kept
-    assert decode_run(replace(record, data=b"\x02" + record.data[1:])) is None
+    assert decode_run(replace(record, data=b"\x03" + record.data[1:])) is None
+
+
+def test_records_from_before_anybody_else_was_named_are_read_and_written_as_ever() -> None:
+    run = Run(run_id="T", session_id="S", agent="price", status="failed")
+    plain = stored(KeptRun(run, []), task_id="T", session_id="S")
+    assert plain.data.hex() == "010670726963650040"
+    ended = stored(KeptRun(replace(run, ended_by="charge"), []), task_id="T", session_id="S")
+    assert ended.data.hex() == "02067072696365000763686172676540"
+    assert ended.heading == len(ended.data) - 1
 
 
 def test_an_ordinary_run_takes_little() -> None:

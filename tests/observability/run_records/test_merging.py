@@ -140,3 +140,14 @@ def test_a_record_as_it_was_of_a_run_that_never_began_waits() -> None:
     kept = KeptRun(run("a", status="queued"), [birth(None, "a", 1, kind="user_start")])
 
     assert as_it_was(kept, Instant(4)).run == run("a", status="queued")
+
+
+def test_who_ended_a_run_is_told_by_the_record_that_knows_who_handled_it_last() -> None:
+    first = KeptRun(run("a", agent="price", ended_by="charge"), [birth(None, "a", 1, kind="user_start")])
+    for later, expected in (
+        (run("a", agent="ship"), ("ship", None)),
+        (run("a", agent="ship", ended_by="bill"), ("ship", "bill")),
+        (run("a"), ("price", "charge")),
+    ):
+        found = merged(NOTHING, [first, KeptRun(later, [birth("z", "a", 5)])], read=()).runs["a"]
+        assert (found.agent, found.ended_by) == expected

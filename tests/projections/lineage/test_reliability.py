@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from relayna.instants import Instant
 from relayna.projections.lineage import reliability
@@ -58,6 +59,11 @@ def test_with_no_run_that_ended_success_is_not_known(status: str | None) -> None
 def test_nothing_that_ended_well_is_0() -> None:
     [found] = agent_reliability(lineage_of(run(1, "clerk", "failed")))
     assert found.success == 0
+
+
+def test_a_run_counts_for_who_ended_it() -> None:
+    [found] = agent_reliability(lineage_of(replace(run(1, "price", "failed"), ended_by="charge")))
+    assert (found.agent, found.failed) == ("charge", 1)
 
 
 def test_what_began_before_does_not_count() -> None:

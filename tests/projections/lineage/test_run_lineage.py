@@ -137,7 +137,7 @@ def test_what_workers_tell_anyway_is_enough() -> None:
     assert {run_id: run.status for run_id, run in found.runs.items()} == {
         "R1": "completed",
         "R2": "completed",
-        "R3": "failed",
+        "R3": "dead_lettered",
     }
     assert found.runs["R1"].workflow == "order"
     assert {run.session_id for run in found.runs.values()} == {"R1"}
