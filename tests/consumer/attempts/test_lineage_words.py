@@ -198,7 +198,7 @@ WRONG: dict[str, Any] = {
     "label": lambda context: context.signal("refund", label=""),
     "task_id": lambda context: context.signal(7),
     "run_id": lambda context: context.signal("order"),
-    "metadata": lambda context: context.callback(metadata={"at": object()}),
+    "metadata": lambda context: context.callback(metadata={"of": {1}}),
     "seconds": lambda context: context.sleep(-1),
     "answer": lambda context: context.ask_user("yes"),
 }
