@@ -9,6 +9,7 @@ from servers import StoreUnderTest
 from relayna.clock import FrozenClock
 from relayna.consumer import MemoryBroker, RelaynaClient, RetryPolicy, TaskConsumer, TaskContext, TaskEnvelope
 from relayna.errors import StoreUnreachable
+from relayna.ids import TaskId
 from relayna.observability import (
     DeadLetterNotFound,
     DLQService,
@@ -22,7 +23,6 @@ from relayna.observability import (
     make_redis_observation_sink,
 )
 from relayna.observability.stores import StatusStore
-from relayna.ids import TaskId
 from relayna.streams import MemoryLog, TaskAddress
 from relayna.topologies import SharedTasksSharedStatusTopology
 
