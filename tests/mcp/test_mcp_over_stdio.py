@@ -119,7 +119,7 @@ async def test_while_the_store_is_away_tools_say_so_and_show_no_address() -> Non
         for name in ("task_why", "status", "timeline", "graph"):
             result = await client.call_tool(name, {"task_id": TASK})
             assert result.is_error
-            assert "The log is not open: the store has not answered yet." in said(result)
+            assert "The store cannot be reached: it has not answered yet." in said(result)
             assert "127.0.0.1" not in said(result)
 
 
