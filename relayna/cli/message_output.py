@@ -14,12 +14,12 @@ import click
 
 from relayna.cli.lineage_records import known_runs
 from relayna.cli.read_models import log_and_models
-from relayna.cli.short_ids import ShortIds
 from relayna.cli.tables import printed, time_cell, write_table
 from relayna.instants import parse_instant
 from relayna.observability.message_service import MessageLineageService
 from relayna.observability.message_told import ChainTold, MessageStatistics, MessageTold
 from relayna.observability.read_models import ExecutionLists, ReadModelProgress
+from relayna.observability.short_ids import ShortIds
 from relayna.settings import Settings
 from relayna.streams import checked_tenant
 

@@ -65,6 +65,14 @@ def test_spans_go_to_a_collector(store: tuple[str, ...]) -> None:
     assert len(collector.spans) == 12
 
 
+def test_a_collector_that_takes_nothing_is_said_once(store: tuple[str, ...]) -> None:
+    with collecting(status=400) as collector:
+        run = relayna("trace", "export", "a", "--endpoint", collector.url, *store)
+    assert (run.returncode, run.stdout) == (1, b"")
+    [line] = run.stderr.decode().splitlines()
+    assert "did not take the spans" in line
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
