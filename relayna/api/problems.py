@@ -97,7 +97,7 @@ def problem_of(error: Exception, *, in_path: Container[str] = ()) -> Problem:
             return _problem(
                 404,
                 "execution_not_found",
-                f"Nothing is recorded for task {error.task_id!r}.",
+                f"Nothing is recorded for {error.what} {error.task_id!r}.",
                 "Check the id, the prefix and tenant, and whether its retention has passed.",
             )
         case InvalidQuery():

@@ -76,7 +76,7 @@ def test_a_collector_that_takes_nothing_is_said_once(store: tuple[str, ...]) -> 
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("analyze", "nobody"), 3, b"Nothing is recorded for task 'nobody'"),
+        (("analyze", "nobody"), 3, b"Nothing is recorded for run or session 'nobody'"),
         (("fetch", "dreams", "a"), 2, b"'dreams' is not one of"),
         (("export", "a", "--endpoint", "here"), 2, b"no URL of a collector"),
     ],
