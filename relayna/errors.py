@@ -92,12 +92,15 @@ class InvalidQuery(RelaynaError):
 
 
 class ExecutionNotFound(RelaynaError):
-    """No status, observation or dead letter is recorded for `task_id`."""
+    """No status, observation or dead letter is recorded for `task_id`; `what` was asked for by that id."""
 
-    def __init__(self, task_id: str) -> None:
+    what: str = "task"
+
+    def __init__(self, task_id: str, *, what: str = "task") -> None:
         self.task_id = task_id
+        self.what = what
         super().__init__(
-            f"Nothing is recorded for task {task_id!r}. "
+            f"Nothing is recorded for {what} {task_id!r}. "
             "Check the id, which has to be whole, the prefix and tenant, and whether its retention has passed."
         )
 

@@ -7,7 +7,7 @@ store, no path, no traceback. What is hidden from the client is in the program's
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -90,18 +90,19 @@ class Problem(Struct, frozen=True, kw_only=True):
     hint: str
 
 
-def problem_of(error: Exception) -> Problem:
-    """The problem that an error is to a client."""
+def problem_of(error: Exception, *, in_path: Container[str] = ()) -> Problem:
+    """The problem that an error is to a client, who gave the parameters `in_path` there."""
     match error:
         case ExecutionNotFound():
             return _problem(
                 404,
                 "execution_not_found",
-                f"Nothing is recorded for task {error.task_id!r}.",
+                f"Nothing is recorded for {error.what} {error.task_id!r}.",
                 "Check the id, which has to be whole, the prefix and tenant, and whether its retention has passed.",
             )
         case InvalidQuery():
-            hint = "Correct it and ask again; percent-encode all but letters and digits."
+            encoded = "; percent-encode all but letters and digits" if error.parameter in in_path else ""
+            hint = f"Correct it and ask again{encoded}."
             return _problem(422, "invalid_query", f"{error}.", hint)
         case NotAuthenticated():
             hint = "Send a token, as in Authorization: Bearer TOKEN."
@@ -153,7 +154,7 @@ def not_acceptable(offered: Sequence[str]) -> Response:
 
 async def answer_error(request: Request, error: Exception) -> Response:
     """The answer to a request that ended with this error; tells the log what it does not tell the client."""
-    problem = problem_of(error)
+    problem = problem_of(error, in_path=request.path_params)
     if problem.status == 500:
         _logger.error("%s %r failed", request.method, request.url.path, exc_info=error)
     elif problem.status == 503:
@@ -222,5 +223,6 @@ def _routing_problem(error: HTTPException) -> Problem:
         404,
         "no_such_route",
         "There is nothing at this path.",
-        "Graphs are at /executions/{task_id}/graph and, for every task id, /executions/graph?task_id=.",
+        "Graphs are at /executions/{task_id}/graph and, for every task id, /executions/graph?task_id=; "
+        "of lineage, /lineage/runs/{run_id}/why and /lineage/sessions/{session_id}/graph.",
     )

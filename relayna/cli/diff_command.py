@@ -10,9 +10,9 @@ from relayna.cli.lineage_options import answer_of
 from relayna.cli.lineage_output import longest_id, say_missing, write_header
 from relayna.cli.options import store_options
 from relayna.cli.painting import paint_lineage
-from relayna.cli.short_ids import ShortIds
 from relayna.cli.tables import duration_cell, line_width, write_json, write_table
 from relayna.observability.lineage_told import RunsCompared
+from relayna.observability.short_ids import ShortIds
 from relayna.projections.lineage.run_edges import dollars
 from relayna.settings import EffectiveSettings
 

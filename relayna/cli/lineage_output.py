@@ -16,10 +16,10 @@ from msgspec import Struct, field
 
 from relayna.cli.lineage_tree import Drawn, TreeLine, tree_lines
 from relayna.cli.painting import has_colours, paint_lineage
-from relayna.cli.short_ids import ShortIds
 from relayna.cli.tables import UNBOUND, duration_cell, line_width, printed, write_table
 from relayna.instants import UNTIMED, Instant, parse_instant
 from relayna.observability.lineage_told import RunEdgeTold, RunTold
+from relayna.observability.short_ids import ShortIds
 from relayna.observability.shown_runs import GroupTold
 from relayna.projections.lineage.overlays import RunOverlay
 from relayna.projections.lineage.run_edges import dollar_digits, dollars

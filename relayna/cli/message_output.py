@@ -16,13 +16,13 @@ from relayna.cli.lineage_records import known_runs
 from relayna.cli.message_tree import message_lines
 from relayna.cli.painting import paint_lineage
 from relayna.cli.read_models import log_and_models, say_age
-from relayna.cli.short_ids import ShortIds
 from relayna.cli.tables import UNBOUND, line_width, printed, time_cell, write_table
 from relayna.errors import ExecutionNotFound
 from relayna.instants import parse_instant
 from relayna.observability.message_service import MessageLineageService, MessageNotFound
 from relayna.observability.message_told import ChainTold, MessageStatistics, MessageTold
 from relayna.observability.read_models import ExecutionLists, ReadModelProgress
+from relayna.observability.short_ids import ShortIds
 from relayna.settings import Settings
 from relayna.streams import checked_tenant
 

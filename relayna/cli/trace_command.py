@@ -5,8 +5,10 @@ Owns the commands. What is drawn is in `relayna/observability/trace/terminal.py`
 
 from __future__ import annotations
 
+import logging
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -101,11 +103,23 @@ def export_command(
     exporter = OtlpExporter(endpoint, headers=dict(map(_header, headers)))
     try:
         trace = _read(effective.settings, session_id)
-        sent = exporter.export(trace.rows.spans, trace.session_id)
+        with _quiet(logging.getLogger("opentelemetry")):
+            sent = exporter.export(trace.rows.spans, trace.session_id)
     finally:
         exporter.close()
     click.echo(f"relayna: sent {sent:,} spans of session {trace.session_id!r}", err=True)
     _say_lacks(trace)
+
+
+@contextmanager
+def _quiet(logger: logging.Logger) -> Iterator[None]:
+    """The exporter logs each try that fails; `ExportFailed` says it once."""
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _read(settings: Settings, session_id: str) -> SessionTrace:

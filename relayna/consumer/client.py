@@ -256,7 +256,8 @@ class RelaynaClient:
     ) -> None:
         """Say that a callback from outside has woken a run; handlers have `Context.callback`.
 
-        Recorded while `RELAYNA_LINEAGE_EMIT` is on; it never waits. Raises `InvalidQuery`.
+        Nobody is asked whether there is such a run: an id that is misspelt begins a run of its own, with nothing
+        but this callback in it. Recorded while `RELAYNA_LINEAGE_EMIT` is on; it never waits. Raises `InvalidQuery`.
         """
         edge = waking_callback(task_id, label=label, metadata=metadata)
         if lineage_emits():

@@ -5,6 +5,7 @@ Owns the checks' words. Records nothing.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -50,6 +51,9 @@ def checked_metadata(
     if metadata is None:
         return None
     try:
+        json.dumps(
+            dict(metadata)
+        )  # it refuses sets, dates and bytes, of which msgspec would make something else
         kept = msgspec.json.decode(msgspec.json.encode(dict(metadata)))
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidQuery("metadata", f"it is no JSON object: {error}") from error

@@ -47,7 +47,12 @@ class TaskRequest(Struct, frozen=True, kw_only=True):
         checked_task_id(self.task_id)
         if self.parent_task_id is not None:
             checked_task_id(self.parent_task_id)
-        if self.started_by is not None and self.started_by.source_run == self.task_id:
+        if self.started_by is None:
+            return
+        given: object = self.started_by
+        if not isinstance(given, RunStart):
+            raise InvalidQuery("started_by", f"it is of type {type(given).__name__}; give a RunStart")
+        if self.started_by.source_run == self.task_id:
             raise InvalidQuery("started_by", f"{self.task_id!r} is this very run; no run starts itself")
 
     def envelope(self) -> TaskEnvelope:

@@ -24,7 +24,7 @@ __all__ = ["Answered", "Refused", "answer_call"]
 
 _logger = logging.getLogger("relayna.mcp")
 _NAMED: Final = 300
-_NOT_OPEN: Final = "The log is not open: the store has not answered yet."
+_NOT_REACHED: Final = "The store cannot be reached: it has not answered yet."
 _LATER: Final = "Ask again later; if it stays so, see that the store runs and can be reached."
 
 
@@ -66,9 +66,10 @@ def _refused(tool: Tool, error: Exception) -> Refused:
         return Refused("invalid_query", f"{error}. Correct it and ask again.")
     problem = problem_of(error)
     if isinstance(error, LogNotOpen):  # HTTP's words are for who mounts an app
-        problem = replace(problem, detail=_NOT_OPEN, hint=_LATER)
+        problem = replace(problem, detail=_NOT_REACHED, hint=_LATER)
     if problem.status == 500:
         _logger.error("Tool %r failed", tool.name, exc_info=error)
     elif problem.status == 503 and isinstance(error, RelaynaError):
-        _logger.warning("Tool %r could not answer: %s", tool.name, error)
+        why = problem.detail if isinstance(error, LogNotOpen) else error
+        _logger.warning("Tool %r could not answer: %s", tool.name, why)
     return Refused(problem.code, f"{problem.detail} {problem.hint}")

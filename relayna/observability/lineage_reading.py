@@ -123,7 +123,7 @@ class LineageReader:
             await gathering.read_from(run_id, relatives, depth=depth, few=few and self._recorded is not None)
         except ExecutionNotFound:
             if not await gathering.look_up(run_id):
-                raise
+                raise ExecutionNotFound(run_id, what="run or session") from None
         return TaskId(gathering.session_of(run_id))
 
     @staticmethod

@@ -191,13 +191,16 @@ class RedisObservationStore(ObservationStore):
         redis: RedisSource,
         *,
         prefix: str = DEFAULT_PREFIX,
-        ttl_seconds: int = 86_400,
+        ttl_seconds: int = DEFAULT_RETENTION_SECONDS,
         history_maxlen: int = DEFAULT_HISTORY_MAXLEN,
         tenant: str = DEFAULT_TENANT,
         shard_count: int = DEFAULT_SHARD_COUNT,
         clock: Clock | None = None,
     ) -> None:
-        """Connects to nothing yet. Raises `InvalidSetting`."""
+        """Connects to nothing yet; its sink keeps a task's stream for `ttl_seconds` after its end.
+
+        Raises `InvalidSetting`.
+        """
         log = RedisLog(redis, prefix=prefix, shard_count=shard_count, retention_seconds=ttl_seconds)
         super().__init__(
             log, tenant=tenant, ttl_seconds=ttl_seconds, history_maxlen=history_maxlen, clock=clock

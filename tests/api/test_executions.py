@@ -157,7 +157,7 @@ async def test_a_parameter_without_meaning_is_named(
         "status": 422,
         "code": "invalid_query",
         "detail": f"Parameter {detail}.",
-        "hint": "Correct it and ask again; percent-encode all but letters and digits.",
+        "hint": "Correct it and ask again.",
     }
 
 

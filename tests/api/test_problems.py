@@ -62,6 +62,12 @@ def test_each_error_has_its_status_and_code(error: Exception, status: int, code:
     assert b"internal:6379" not in body
 
 
+def test_only_what_stood_in_the_path_is_to_be_percent_encoded() -> None:
+    error = InvalidQuery("task_id", "is not UTF-8")
+    assert "percent-encode" in problem_of(error, in_path={"task_id": "x"}).hint
+    assert problem_of(error, in_path={"run_id": "x"}).hint == "Correct it and ask again."
+
+
 def test_only_what_passes_says_when_to_ask_again() -> None:
     assert problem_response(problem_of(StoreUnreachable("", ""))).headers["retry-after"] == "5"
     assert "retry-after" not in problem_response(problem_of(ValueError())).headers

@@ -12,10 +12,10 @@ from msgspec.structs import replace
 from relayna.cli.lineage_output import Picture, totals, write_edges, write_header, write_tree
 from relayna.cli.lineage_tree import tree_lines
 from relayna.cli.painting import paint_counts, paint_lineage
-from relayna.cli.short_ids import ShortIds
 from relayna.instants import Instant
 from relayna.observability.lineage_told import RunEdgeTold, Session, session_told
 from relayna.observability.lineage_view import LineageView
+from relayna.observability.short_ids import ShortIds
 from relayna.projections.lineage.run_edges import BIRTH_KINDS, Run, RunEdge, RunEdgeKind, RunLineage
 from relayna.projections.lineage.session_graph import session_graph
 

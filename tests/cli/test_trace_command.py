@@ -9,6 +9,7 @@ from pathlib import Path
 import anyio
 import msgspec
 import pytest
+from cli.command_line import relayna
 from cli.in_process import relayna_here
 from observability.trace.collector import collecting
 from observability.trace.diamond import check_diamond, record_diamond
@@ -65,10 +66,18 @@ def test_spans_go_to_a_collector(store: tuple[str, ...]) -> None:
     assert len(collector.spans) == 12
 
 
+def test_a_collector_that_takes_nothing_is_said_once(store: tuple[str, ...]) -> None:
+    with collecting(status=400) as collector:
+        run = relayna("trace", "export", "a", "--endpoint", collector.url, *store)
+    assert (run.returncode, run.stdout) == (1, b"")
+    [line] = run.stderr.decode().splitlines()
+    assert "did not take the spans" in line
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("analyze", "nobody"), 3, "Nothing is recorded for task 'nobody'"),
+        (("analyze", "nobody"), 3, "Nothing is recorded for run or session 'nobody'"),
         (("fetch", "dreams", "a"), 2, "'dreams' is not one of"),
         (("export", "a", "--endpoint", "here"), 2, "no URL of a collector"),
     ],

@@ -149,12 +149,19 @@ async def test_without_a_sink_it_is_counted() -> None:
         ({"kind": "user_start", "label": 7}, "label"),
         ({"kind": "user_start", "metadata": {"at": object()}}, "metadata"),
         ({"kind": "user_start", "metadata": 7}, "metadata"),
+        ({"kind": "user_start", "metadata": {"of": {1, 2}}}, "metadata"),
+        ({"kind": "user_start", "metadata": {"deep": [{"of": b"1"}]}}, "metadata"),
     ],
 )
 def test_what_makes_no_sense_is_refused(wrong: dict[str, Any], parameter: str) -> None:
     with pytest.raises(InvalidQuery) as caught:
         RunStart(**wrong)
     assert caught.value.parameter == parameter
+
+
+def test_what_is_no_start_at_all_is_refused() -> None:
+    with pytest.raises(InvalidQuery, match="give a RunStart"):
+        TaskRequest(task_id="order", started_by="bank")  # type: ignore[arg-type]
 
 
 def test_no_run_starts_itself() -> None:

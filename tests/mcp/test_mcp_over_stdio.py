@@ -92,7 +92,7 @@ async def test_dead_letters_are_told_without_their_content(filled: StoreUnderTes
         ("search", {"queues": "work"}, "unknown field `queues`"),
         ("failures", {"since": "soon"}, "'soon' is no time"),
         ("dead_letters", {"cursor": "none"}, "Parameter 'cursor'"),
-        ("run_why", {"run_id": "nobody"}, "Nothing is recorded for task 'nobody'."),
+        ("run_why", {"run_id": "nobody"}, "Nothing is recorded for run or session 'nobody'."),
         ("run_upstream", {"run_id": TASK, "max_hops": 51}, "Parameter 'max_hops'"),
         ("run_downstream", {"run_id": TASK, "kinds": ["dreamt"]}, "Parameter 'kinds[0]'"),
         ("session_dag", {"session_id": TASK, "siblings": "some"}, "Parameter 'siblings'"),
@@ -119,7 +119,7 @@ async def test_while_the_store_is_away_tools_say_so_and_show_no_address() -> Non
         for name in ("task_why", "status", "timeline", "graph"):
             result = await client.call_tool(name, {"task_id": TASK})
             assert result.is_error
-            assert "The log is not open: the store has not answered yet." in said(result)
+            assert "The store cannot be reached: it has not answered yet." in said(result)
             assert "127.0.0.1" not in said(result)
 
 

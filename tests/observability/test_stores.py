@@ -9,6 +9,7 @@ from servers import StoreUnderTest
 from relayna.clock import FrozenClock
 from relayna.consumer import MemoryBroker, RelaynaClient, RetryPolicy, TaskConsumer, TaskContext, TaskEnvelope
 from relayna.errors import StoreUnreachable
+from relayna.ids import TaskId
 from relayna.observability import (
     DeadLetterNotFound,
     DLQService,
@@ -22,7 +23,7 @@ from relayna.observability import (
     make_redis_observation_sink,
 )
 from relayna.observability.stores import StatusStore
-from relayna.streams import MemoryLog
+from relayna.streams import MemoryLog, TaskAddress
 from relayna.topologies import SharedTasksSharedStatusTopology
 
 pytestmark = pytest.mark.anyio
@@ -82,6 +83,13 @@ async def test_each_view_shows_its_part_of_the_one_stream(store: StoreUnderTest)
     with pytest.raises(DeadLetterNotFound):
         await letters.get_dead_letter("T", "another")
     assert len([key for key in store.all_keys() if key.endswith(":events")]) == 1
+
+
+async def test_what_its_sink_writes_is_kept_as_long_as_is_said(store: StoreUnderTest) -> None:
+    observations = await play_failing_task(store)
+    async with observations:
+        [state] = await observations.log.states([TaskAddress(TaskId("T"))])
+    assert round((state.expires_in_ms or 0) / 86_400_000) == 7
 
 
 async def test_the_views_build_the_same_graph_as_the_service(store: StoreUnderTest) -> None:

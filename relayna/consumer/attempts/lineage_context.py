@@ -19,7 +19,9 @@ from relayna.consumer.run_start import waking_callback
 from relayna.errors import InvalidQuery, InvalidSetting
 from relayna.events import DecisionRecorded, RunEdgeRecorded, UsageRecorded
 from relayna.ids import EventId, MessageId, TaskId, message_event_id
+from relayna.instants import Instant
 from relayna.projections.lineage.decisions import DECISION_ACTIONS
+from relayna.projections.trace.waits import WAITED_MS
 from relayna.settings import lineage_emits
 from relayna.streams.keys import checked_task_id
 
@@ -96,9 +98,10 @@ class LineageContext:
         """
         with self._saying(label):
             check_seconds_to_wait("seconds", seconds)
+        began = self._client.clock.now()
         await self._client.clock.sleep(seconds)
         self._check_open()
-        self._record_own("timer_fire", label=label)
+        self._record_own("timer_fire", began=began, label=label)
 
     async def ask_user(self, answer: Awaitable[_Answer], *, label: str | None = None) -> _Answer:
         """Await whatever brings the user's answer, then say that it has come, and return it.
@@ -110,9 +113,10 @@ class LineageContext:
             if not inspect.isawaitable(given):
                 problem = f"a {type(given).__name__} cannot be awaited; give what will bring the answer"
                 raise InvalidQuery("answer", problem)
+        began = self._client.clock.now()
         brought = await answer
         self._check_open()
-        self._record_own("ctx_ask_user", label=label)
+        self._record_own("ctx_ask_user", began=began, label=label)
         return brought
 
     async def suspend(
@@ -138,9 +142,10 @@ class LineageContext:
                 check_seconds_to_wait("timeout", timeout)
             suspension = self._suspension(self._awaited(children), mode)
         wake = message_event_id(self._derived("suspend", self._ordinal("suspend")), "resume")
+        began = self._client.clock.now()
         ended = await suspension.wait(timeout=timeout)
         self._check_open()
-        self._record_own("resume", source_run=ended.woken_by, event_id=wake)
+        self._record_own("resume", began=began, source_run=ended.woken_by, event_id=wake)
         return ended
 
     def _suspension(self, children: tuple[TaskId, ...], mode: WaitMode) -> Suspension:
@@ -189,12 +194,20 @@ class LineageContext:
         self,
         kind: str,
         *,
+        began: Instant,
         source_run: TaskId | None = None,
         label: str | None = None,
         event_id: EventId | None = None,
     ) -> None:
         own = self._incoming.task_id
-        edge = RunEdgeRecorded(kind=kind, source_run=source_run or own, target_run=own, label=label)
+        waited_ms = round((self._client.clock.now() - began) / 1_000)
+        edge = RunEdgeRecorded(
+            kind=kind,
+            source_run=source_run or own,
+            target_run=own,
+            label=label,
+            metadata={WAITED_MS: waited_ms} if waited_ms > 0 else None,
+        )
         self._record(edge, event_id=event_id)
 
     def _record(self, edge: RunEdgeRecorded, *, event_id: EventId | None = None) -> None:

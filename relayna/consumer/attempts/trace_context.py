@@ -70,7 +70,10 @@ class TraceContext:
 
         Each of them gets a mark `queuing for execution` that names the batch, so that the spans which they share
         here count on their path too. Where one of them goes on by itself, `batch_id` of its own spans is this id.
+        Raises `InvalidQuery` for children that are one text.
         """
+        if isinstance(children, str):
+            raise InvalidQuery("children", f"{children[:40]!r} is text; give a list of ids")
         trace = self._traced()
         for child in dict.fromkeys(children):
             trace.mark(QUEUING, data_id=child, batch_id=trace.data_id)
@@ -90,8 +93,11 @@ class TraceContext:
 
         `sources` are the data that it was made from. It is a `version` of the asset `asset_guid`, or an asset by
         itself, of `user_id`, or of whom the message's `meta` names so. `payload_bytes` is also told on the span
-        `dump to storage` that is open, or ended last. Raises `InvalidQuery` for a version below 1.
+        `dump to storage` that is open, or ended last. Raises `InvalidQuery` for a version below 1, and for sources
+        that are one text.
         """
+        if isinstance(sources, str):
+            raise InvalidQuery("sources", f"{sources[:40]!r} is text; give a list of ids")
         if version < 1:
             raise InvalidQuery("version", f"{version} is less than 1")
         trace = self._traced()

@@ -42,16 +42,23 @@ def _kept(inspection: Inspection, retention_ms: int) -> Check:
     name = "retention"
     kept = [stream.ends_ms - stream.last_ms for stream in inspection.streams if stream.ends_ms is not None]
     if not kept:
-        return Check(name=name, state="ok", found="There is no stream to look at.")
-    longest = max(kept)
+        return Check(name=name, state="ok", found="There is no stream to look at that expires.")
     # Seconds pass between an append and its expiry being set, and clocks are not exact.
-    if longest >= retention_ms - 60_000:
-        return Check(name=name, state="ok", found=f"Streams are kept for {_days(retention_ms)} or longer.")
+    shorter = [one for one in kept if one < retention_ms - 60_000]
+    if not shorter:
+        return Check(
+            name=name,
+            state="ok",
+            found=f"All of {len(kept)} streams are kept for {_days(retention_ms)} or longer.",
+        )
     return Check(
         name=name,
         state="warning",
-        found=f"Workers keep streams for {_days(longest)} at most; this process believes {_days(retention_ms)}.",
-        advice="Give workers and readers the same RELAYNA_RETENTION_SECONDS.",
+        found=f"Of {len(kept)} streams {len(shorter)} are kept for less than the {_days(retention_ms)} that this "
+        f"process believes, one for {_days(min(shorter))}.",
+        advice="Give workers' stores what readers have as RELAYNA_RETENTION_SECONDS, as "
+        "RedisObservationStore(ttl_seconds=…) or RedisLog(retention_seconds=…): workers do not read it. "
+        "What they wrote before is kept as it was.",
     )
 
 

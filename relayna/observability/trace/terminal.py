@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from relayna.observability.short_ids import ShortIds
 from relayna.observability.terminal_page import Segment, TerminalPage, one_line
 from relayna.observability.trace.lineage_tree import LineageLine, lineage_lines
 from relayna.projections.trace.breakdown import PhaseTable
@@ -22,7 +23,6 @@ _NAMES: Final = 10
 _SHOWN: Final = 20
 """Rows of a part, where all parts are shown."""
 _WIDE: Final = 120
-_LONG_ID: Final = 24
 _DEEPEST: Final = 12
 """Levels of a tree; below, they stand beside each other."""
 _ON_PATH: Final = "bold"
@@ -86,7 +86,7 @@ def _print_path(summary: ProfileSummary, page: TerminalPage, *, most: int | None
     if path is None:
         page.line(("there is none: no run is recorded", "dim"))
         return
-    for depth, segments in _steps(path, page, most):
+    for depth, segments in _steps(path, _ids_of(summary, page), most):
         level = min(depth, _DEEPEST)
         page.line(*segments, first=("   " * (level - 1) + "└─ " if level else "", "dim"), rest="   " * level)
     total = (
@@ -95,7 +95,7 @@ def _print_path(summary: ProfileSummary, page: TerminalPage, *, most: int | None
     page.line(("in all ", "dim"), (total, ""))
 
 
-def _steps(path: CriticalPath, page: TerminalPage, most: int | None) -> Iterator[tuple[int, list[Segment]]]:
+def _steps(path: CriticalPath, ids: ShortIds, most: int | None) -> Iterator[tuple[int, list[Segment]]]:
     told = path.active_wait_breakdown
     steps = list(zip(told.data_id, told.active_seconds, told.wait_seconds, strict=True))
     shown = steps if most is None else steps[-most:]
@@ -105,7 +105,7 @@ def _steps(path: CriticalPath, page: TerminalPage, most: int | None) -> Iterator
         yield 0, [("its sources run in a circle: it begins where it met itself", _WAITED)]
     for depth, (data_id, active, wait) in enumerate(shown):
         waited: list[Segment] = [(f"  waited {_seconds(wait)}", _WAITED)] if wait else []
-        yield depth, [(_short(data_id, page), _ON_PATH), (f"  worked {_seconds(active)}", ""), *waited]
+        yield depth, [(_short(data_id, ids), _ON_PATH), (f"  worked {_seconds(active)}", ""), *waited]
 
 
 def _print_queuing(summary: ProfileSummary, page: TerminalPage, *, most: int | None = None) -> None:
@@ -116,15 +116,16 @@ def _print_queuing(summary: ProfileSummary, page: TerminalPage, *, most: int | N
         return
     retried = any(run.retry_seconds for run in runs)
     heads = ("Run", "Waited for", "Wait s", "Took s", *(("Retries s",) if retried else ()))
-    page.table(heads, (_queued(run, page, retried=retried) for run in runs[:most]), texts=2)
+    ids = _ids_of(summary, page)
+    page.table(heads, (_queued(run, ids, retried=retried) for run in runs[:most]), texts=2)
     _say_more(len(runs), most, "queuing", page)
 
 
-def _queued(run: RunProfile, page: TerminalPage, *, retried: bool) -> list[Segment]:
+def _queued(run: RunProfile, ids: ShortIds, *, retried: bool) -> list[Segment]:
     blocker = run.blocking_parent_data_id
     return [
-        (_short(run.data_id, page), ""),
-        ("-" if blocker is None else _short(blocker, page), ""),
+        (_short(run.data_id, ids), ""),
+        ("-" if blocker is None else _short(blocker, ids), ""),
         (f"{run.queuing_delay_seconds:.3f}", _WAITED if run.queuing_delay_seconds else ""),
         (f"{run.duration_seconds:.3f}", ""),
         *([(f"{run.retry_seconds:.3f}", _WAITED if run.retry_seconds else "")] if retried else []),
@@ -157,18 +158,19 @@ def _print_lineage(summary: ProfileSummary, page: TerminalPage, *, most: int | N
     lines = list(lineage_lines(summary))
     if not lines:
         page.line(("nothing is recorded", "dim"))
+    ids = _ids_of(summary, page)
     for line in lines[:most]:
-        page.line(*_node(line, path, known, page), first=(_guides(line), "dim"), rest="  ")
+        page.line(*_node(line, path, known, ids), first=(_guides(line), "dim"), rest="  ")
     _say_more(len(lines), most, "lineage", page)
 
 
-def _node(line: LineageLine, path: set[str], known: set[str], page: TerminalPage) -> list[Segment]:
+def _node(line: LineageLine, path: set[str], known: set[str], ids: ShortIds) -> list[Segment]:
     on_path = line.data_id in path
     said = {"above": "  (above)", "cycle": "  (a cycle: above, and its own source)", "": ""}[line.mark]
     stranger = "" if line.data_id in known or line.mark else "  (not recorded here)"
     return [
         ("● " if on_path else "", "cyan"),
-        (_short(line.data_id, page), _ON_PATH if on_path else ""),
+        (_short(line.data_id, ids), _ON_PATH if on_path else ""),
         (said, _WAITED if line.mark == "cycle" else "dim"),
         (stranger, "dim"),
     ]
@@ -186,10 +188,16 @@ def _say_more(count: int, most: int | None, view: str, page: TerminalPage) -> No
         page.line((f"and {count - most:,} more (-f {view} shows all)", "dim"))
 
 
-def _short(data_id: str, page: TerminalPage) -> str:
-    """The id, or both ends of a long one where there is little room."""
-    told = one_line(data_id)
-    return told if page.width >= _WIDE or len(told) <= _LONG_ID else f"{told[:12]}…{told[-11:]}"
+def _ids_of(summary: ProfileSummary, page: TerminalPage) -> ShortIds:
+    """Short for all that it names, where there is little room."""
+    if page.width >= _WIDE:
+        return ShortIds(())
+    sources = (end for row in summary.lineage for end in (row.data_id, row.source_data_id))
+    return ShortIds([*summary.data_ids, *sources])
+
+
+def _short(data_id: str, ids: ShortIds) -> str:
+    return one_line(ids.of(data_id))
 
 
 def _seconds(seconds: float) -> str:

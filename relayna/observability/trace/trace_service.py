@@ -13,6 +13,7 @@ import anyio.to_thread
 from msgspec import Struct
 
 from relayna.clock import Clock, SystemClock
+from relayna.errors import ExecutionNotFound
 from relayna.events import DEFAULT_REDACTION, RecordedEvent, Redact, RunEdgeRecorded
 from relayna.events.history import StreamFact
 from relayna.ids import TaskId, Tenant
@@ -102,7 +103,10 @@ class TraceService:
                 relatives=relatives_of,
             )
             recorded = () if self._runs is None else await self._runs.ids_of_session(task_id)
-            history = await reader.read_named(task_id, recorded, depth=_GENERATIONS)
+            try:
+                history = await reader.read_named(task_id, recorded, depth=_GENERATIONS)
+            except ExecutionNotFound:
+                raise ExecutionNotFound(task_id, what="run or session") from None
             if len(history.items) <= _FOLDED_HERE:
                 return _session_trace(task_id, history)
             return await anyio.to_thread.run_sync(_session_trace, task_id, history)

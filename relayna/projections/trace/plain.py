@@ -2,12 +2,12 @@
 
 Owns what stands for a span, an output and a source there: an attempt is the run's `task` span and a compute
 span of whoever handled it; it waited from its publish, or from the end of the attempt before; it was made from
-its parent. Pure, and linear.
+its parent. While it waits inside, it computes nothing. Pure, and linear.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct, field
@@ -27,7 +27,8 @@ from relayna.instants import Instant
 from relayna.projections.kinship import parent_told_by
 from relayna.projections.trace.names import derived_span_id
 from relayna.projections.trace.recorded import ToldSpan, TraceRows, gather_rows, history_of
-from relayna.projections.trace.spans import TASK, Source, TraceHistory
+from relayna.projections.trace.spans import TASK, Source, TraceHistory, Wait
+from relayna.projections.trace.waits import waits_told, worked_between
 
 __all__ = ["FROM", "PlainRun", "plain_history", "plain_runs", "session_rows"]
 
@@ -54,6 +55,7 @@ class PlainRun(Struct, kw_only=True):
     """When each attempt told its last event: the one that closes it, where there is one."""
     first: Instant | None = None
     """The time of its first event."""
+    waits: list[Wait] = field(default_factory=list)
 
     @property
     def waited_since(self) -> Instant | None:
@@ -69,7 +71,7 @@ class PlainRun(Struct, kw_only=True):
 
 def plain_history(session_id: str, events: Iterable[RecordedEvent]) -> TraceHistory:
     """A session's history from its attempts alone, whatever spans it has."""
-    runs = plain_runs(events)
+    runs = plain_runs(list(events))
     rows = TraceRows(spans=[told for run in runs.values() for told in _spans(run)])
     return _completed(history_of(session_id, rows), runs, set())
 
@@ -89,7 +91,7 @@ def session_rows(session_id: str, events: Iterable[RecordedEvent]) -> tuple[Trac
     return rows, _completed(history_of(session_id, rows), runs, recorded)
 
 
-def plain_runs(events: Iterable[RecordedEvent]) -> dict[TaskId, PlainRun]:
+def plain_runs(events: Sequence[RecordedEvent]) -> dict[TaskId, PlainRun]:
     """Every task that the events are of, in the order in which they come."""
     runs: dict[TaskId, PlainRun] = {}
     for event in events:
@@ -112,10 +114,16 @@ def plain_runs(events: Iterable[RecordedEvent]) -> dict[TaskId, PlainRun]:
             envelope.seq is not None or isinstance(body, CLOSING_TYPES)
         ):
             run.lasts[envelope.attempt_id] = max(run.lasts.get(envelope.attempt_id, at), at)
-    for run in runs.values():
+    for wait in waits_told(events):
+        runs[TaskId(wait.data_id)].waits.append(wait)
+    _end(runs.values())
+    return runs
+
+
+def _end(runs: Iterable[PlainRun]) -> None:
+    for run in runs:
         for ref, attempt in run.attempts.items():
             attempt.ended = max(attempt.began, run.lasts.get(ref, attempt.began))
-    return runs
 
 
 def _begin(run: PlainRun, event: RecordedEvent, body: TaskMessageReceived | WorkflowMessageReceived) -> None:
@@ -140,17 +148,18 @@ def _spans(run: PlainRun) -> list[ToldSpan]:
         told.append(_told(run, ref, attempt, name=TASK, span_id=numbers[ref]))
     for ref, attempt in attempts:
         parent = None if staged else ref
-        told.append(
-            _told(
-                run,
-                parent,
-                attempt,
-                name=attempt.handler,
-                span_id=derived_span_id(ref, 1),
-                parent_span_id=numbers[parent],
-                batch_id=run.task_id,
+        for number, (began, ended) in enumerate(worked_between(attempt.began, attempt.ended, run.waits), 1):
+            told.append(
+                _told(
+                    run,
+                    parent,
+                    replace(attempt, began=began, ended=ended),
+                    name=attempt.handler,
+                    span_id=derived_span_id(ref, number),
+                    parent_span_id=numbers[parent],
+                    batch_id=run.task_id,
+                )
             )
-        )
     return told
 
 
@@ -187,7 +196,7 @@ def _told(
 
 
 def _completed(history: TraceHistory, runs: Mapping[TaskId, PlainRun], recorded: set[TaskId]) -> TraceHistory:
-    """With the parents of runs that name no source, and the waiting of those without a span."""
+    """With the parents of runs that name no source, waits of handlers, and the waiting of runs without a span."""
     named = {source.data_id for source in history.sources}
     parents = [
         Source(data_id=run.task_id, source_data_id=run.parent, created_at=run.first)
@@ -199,4 +208,5 @@ def _completed(history: TraceHistory, runs: Mapping[TaskId, PlainRun], recorded:
         for run in runs.values()
         if run.task_id not in recorded and (since := run.waited_since) is not None
     }
-    return replace(history, sources=history.sources + parents, waited_since=waited)
+    waits = [wait for run in runs.values() for wait in run.waits]
+    return replace(history, sources=history.sources + parents, waited_since=waited, waits=waits)

@@ -1,6 +1,6 @@
 """The analysis of a session: what took how long, who waited for whom, and the path that decided the end.
 
-Owns the answer's shape and the critical path. Pure; the parts are in the modules beside it.
+Owns the answer's shape. Pure; the parts are in the modules beside it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from relayna.instants import format_instant
 from relayna.projections.trace.breakdown import Breakdown, PhaseTable, break_down
-from relayna.projections.trace.spans import TASK, Output, Span, TraceHistory, seconds
+from relayna.projections.trace.path import wakers_by_run, walked_back
+from relayna.projections.trace.spans import TASK, Output, Span, TraceHistory, Wait, seconds
 from relayna.projections.trace.timings import RunTiming, sources_by_run, time_runs
 
 __all__ = [
@@ -100,7 +101,7 @@ def analyse(history: TraceHistory) -> ProfileSummary:
         history.sources, key=lambda one: (one.created_at, one.data_id, one.place, one.source_data_id)
     )
     sources = sources_by_run(ordered)
-    timings = time_runs(spans, sources, history.waited_since)
+    timings = time_runs(spans, sources, history.waited_since, history.waits)
     return ProfileSummary(
         workflow_id=history.session_id,
         event_count=len(spans),
@@ -116,7 +117,7 @@ def analyse(history: TraceHistory) -> ProfileSummary:
         ],
         e2e_breakdown=break_down(spans),
         per_data_id=[_profile(timing, sources.get(timing.data_id, [])) for timing in timings.values()],
-        critical_path=_critical_path(spans, timings, sources) if timings else None,
+        critical_path=_critical_path(spans, timings, sources, history.waits) if timings else None,
     )
 
 
@@ -151,14 +152,19 @@ def _profile(timing: RunTiming, sources: list[str]) -> RunProfile:
 
 
 def _critical_path(
-    spans: Sequence[Span], timings: Mapping[str, RunTiming], sources: Mapping[str, Sequence[str]]
+    spans: Sequence[Span],
+    timings: Mapping[str, RunTiming],
+    sources: Mapping[str, Sequence[str]],
+    inside: Iterable[Wait],
 ) -> CriticalPath:
-    path, cycle = _walked_back(timings, sources)
+    woken = wakers_by_run(inside, timings)
+    path, cycle = walked_back(timings, sources, woken)
     runs = [timings[data_id] for data_id in path]
-    active = [max(run.end - run.start, 0) for run in runs]
+    active = [run.worked for run in runs]
     waits = [run.queuing_delay for run in runs]
     tables = break_down(_spans_of_path(spans, set(path), timings))
-    wall = max(runs[-1].finish - runs[0].start, 0)
+    began = min((runs[0].start, *(run.start for run in runs if run.data_id in woken)))
+    wall = max(runs[-1].finish - began, 0)
     longest = _wall_of_session(spans)
     return CriticalPath(
         path=path,
@@ -174,22 +180,6 @@ def _critical_path(
         total_network_seconds=tables.total_network_seconds,
         cycle=cycle,
     )
-
-
-def _walked_back(
-    timings: Mapping[str, RunTiming], sources: Mapping[str, Sequence[str]]
-) -> tuple[list[str], bool]:
-    """From the run that finished last back over sources that finished last; the first of equals each time."""
-    at = max(timings.values(), key=lambda timing: timing.finish)
-    path = [at.data_id]
-    visited = {at.data_id}
-    while known := [timings[source] for source in sources.get(at.data_id, ()) if source in timings]:
-        at = max(known, key=lambda timing: timing.finish)
-        if at.data_id in visited:
-            return path[::-1], True
-        visited.add(at.data_id)
-        path.append(at.data_id)
-    return path[::-1], False
 
 
 def _spans_of_path(spans: Sequence[Span], path: set[str], timings: Mapping[str, RunTiming]) -> list[Span]:

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from relayna.instants import Instant
 
-__all__ = ["DUMP", "TASK", "Output", "Source", "Span", "SpanType", "TraceHistory", "seconds"]
+__all__ = ["DUMP", "TASK", "Output", "Source", "Span", "SpanType", "TraceHistory", "Wait", "seconds"]
 
 SpanType: TypeAlias = Literal["compute", "network", "marker"]
 
@@ -61,6 +61,16 @@ class Source(Struct, frozen=True, kw_only=True):
     """Among what was told at once."""
 
 
+class Wait(Struct, frozen=True, kw_only=True):
+    """A time in which a run's handler waited, and did no work."""
+
+    data_id: str
+    start: Instant
+    end: Instant
+    woken_by: str | None = None
+    """The run whose end it waited for."""
+
+
 class TraceHistory(Struct, frozen=True, kw_only=True):
     """All that is told of one session."""
 
@@ -70,6 +80,7 @@ class TraceHistory(Struct, frozen=True, kw_only=True):
     sources: list[Source]
     waited_since: dict[str, Instant] = field(default_factory=dict)
     """Of runs without recorded spans, from when on they could have been handled; of others, sources tell it."""
+    waits: list[Wait] = field(default_factory=list)
 
 
 def seconds(microseconds: float) -> float:

@@ -8,7 +8,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from relayna.instants import Instant
-from relayna.projections.trace.spans import DUMP, TASK, Source, Span
+from relayna.projections.trace.spans import DUMP, TASK, Source, Span, Wait
+from relayna.projections.trace.waits import worked_between
 
 __all__ = ["RunTiming", "sources_by_run", "time_runs"]
 
@@ -23,6 +24,8 @@ class RunTiming(Struct, frozen=True, kw_only=True):
     """When its output could be read; none where nothing was dumped."""
     retried: int = 0
     """What earlier attempts took."""
+    worked: int = 0
+    """From start to end, without what its handler waited between them."""
     queuing_delay: int = 0
     blocked_by: str | None = None
 
@@ -44,6 +47,7 @@ def time_runs(
     spans: Sequence[Span],
     sources: Mapping[str, Sequence[str]],
     waited_since: Mapping[str, Instant] | None = None,
+    waits: Iterable[Wait] = (),
 ) -> dict[str, RunTiming]:
     """Each run that a span tells of, by its id in order; spans are in order of their beginnings.
 
@@ -52,7 +56,12 @@ def time_runs(
     by_run: dict[str, list[Span]] = {}
     for span in spans:
         by_run.setdefault(span.data_id, []).append(span)
-    timings = {data_id: _timing(data_id, by_run[data_id]) for data_id in sorted(by_run)}
+    inside: dict[str, list[Wait]] = {}
+    for wait in waits:
+        inside.setdefault(wait.data_id, []).append(wait)
+    timings = {
+        data_id: _timing(data_id, by_run[data_id], inside.get(data_id, ())) for data_id in sorted(by_run)
+    }
     told = waited_since or {}
     return {
         data_id: _queued(timing, timings, sources.get(data_id, ()))
@@ -62,7 +71,7 @@ def time_runs(
     }
 
 
-def _timing(data_id: str, spans: Sequence[Span]) -> RunTiming:
+def _timing(data_id: str, spans: Sequence[Span], waits: Iterable[Wait]) -> RunTiming:
     dumps = [span for span in spans if span.name == DUMP]
     last_dump = max(dumps, key=lambda span: span.end, default=None)
     produced_by = _producing_attempt(spans, last_dump)
@@ -77,6 +86,7 @@ def _timing(data_id: str, spans: Sequence[Span]) -> RunTiming:
         start=start,
         end=end,
         ready=None if last_dump is None else last_dump.end,
+        worked=sum(ended - began for began, ended in worked_between(start, max(start, end), waits)),
         retried=sum(map(_length_of_attempt, _by_attempt(earlier).values())),
     )
 

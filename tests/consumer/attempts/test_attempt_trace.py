@@ -177,9 +177,15 @@ async def test_what_makes_no_sense_is_refused() -> None:
         with pytest.raises(InvalidQuery) as error:
             context.record_output(version=0)
         refused.append(error.value.parameter)
+        with pytest.raises(InvalidQuery) as error:
+            context.record_output(sources="abc")
+        refused.append(error.value.parameter)
+        with pytest.raises(InvalidQuery) as error:
+            context.merged("abc")
+        refused.append(error.value.parameter)
 
     assert await told_by(handler) == []
-    assert refused == ["type", "version"]
+    assert refused == ["type", "version", "sources", "children"]
 
 
 async def test_without_a_sink_nothing_is_told_and_nothing_breaks() -> None:

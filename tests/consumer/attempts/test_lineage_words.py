@@ -11,6 +11,8 @@ from relayna.consumer import AttemptOver, TaskConsumer, TaskContext, TaskEnvelop
 from relayna.errors import InvalidQuery
 from relayna.events import DecisionRecorded, RunEdgeRecorded, UsageRecorded
 from relayna.observability.lineage_service import LineageService
+from relayna.projections.trace.plain import plain_history
+from relayna.projections.trace.profile import analyse
 
 pytestmark = pytest.mark.anyio
 
@@ -120,6 +122,25 @@ async def test_a_timer_an_answer_and_a_callback_are_of_the_run_itself() -> None:
 
 
 @pytest.mark.usefixtures("emits")
+async def test_how_long_a_user_let_the_handler_wait_is_told_and_is_no_work() -> None:
+    async def handler(task: TaskEnvelope, context: TaskContext) -> None:
+        async def after_a_minute() -> None:
+            bench.clock.advance(60)
+
+        if task.task_id == "order":
+            await context.ask_user(after_a_minute())
+
+    async with Bench() as bench:
+        await work_off(bench, handler)
+        events = await bench.events("order")
+    [edge] = [event.body for event in events if isinstance(event.body, RunEdgeRecorded)]
+    assert 60_000 <= (edge.metadata or {})["waited_ms"] < 61_000
+    path = analyse(plain_history("order", events)).critical_path
+    assert path is not None
+    assert path.active_wait_breakdown.active_seconds[0] < 1
+
+
+@pytest.mark.usefixtures("emits")
 async def test_a_user_who_does_not_answer_is_passed_on_and_not_recorded() -> None:
     async def refuses() -> str:
         raise LookupError("gone home")
@@ -198,7 +219,7 @@ WRONG: dict[str, Any] = {
     "label": lambda context: context.signal("refund", label=""),
     "task_id": lambda context: context.signal(7),
     "run_id": lambda context: context.signal("order"),
-    "metadata": lambda context: context.callback(metadata={"at": object()}),
+    "metadata": lambda context: context.callback(metadata={"of": {1}}),
     "seconds": lambda context: context.sleep(-1),
     "answer": lambda context: context.ask_user("yes"),
 }

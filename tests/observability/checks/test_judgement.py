@@ -41,6 +41,11 @@ CASES: list[tuple[str, dict[str, Any], CheckState]] = [
     ("longest_task", {"streams": []}, "ok"),
     ("retention", {"streams": [SampledStream(0, DAY_MS, 2 * DAY_MS)]}, "warning"),
     ("retention", {"streams": [SampledStream(0, DAY_MS, None)]}, "ok"),
+    (
+        "retention",
+        {"streams": [SampledStream(0, DAY_MS, 2 * DAY_MS), SampledStream(0, 0, 7 * DAY_MS)]},
+        "warning",
+    ),
 ]
 
 
