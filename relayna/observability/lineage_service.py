@@ -6,8 +6,8 @@ and walks are the projection's (`relayna/projections/lineage`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TypeVar, get_args
+from collections.abc import Callable, Iterable
+from typing import Literal, TypeVar, get_args
 
 from msgspec.structs import replace
 
@@ -36,7 +36,7 @@ from relayna.observability.lineage_view import PLAIN_VIEW, LineageView
 from relayna.observability.stream_reading import StreamReading
 from relayna.projections.kinship import parent_told_by
 from relayna.projections.lineage.diff import diff_runs
-from relayna.projections.lineage.run_edges import EDGE_KINDS, RunEdgeKind
+from relayna.projections.lineage.run_edges import EDGE_KINDS, RunEdgeKind, RunLineage
 from relayna.projections.lineage.session_graph import downstream_graph, session_graph
 from relayna.projections.lineage.walks import DEFAULT_HOPS, MAX_HOPS, birth_chain, walk_up
 from relayna.streams import DEFAULT_TENANT, Log
@@ -45,6 +45,7 @@ from relayna.topologies import Topology
 
 __all__ = ["LineageService", "checked_kinds"]
 
+MadeT = TypeVar("MadeT")
 AnswerT = TypeVar("AnswerT", Upstream, Downstream, Births, Session, RunsCompared)
 
 
@@ -154,6 +155,13 @@ class LineageService:
 
         compared = await beside_the_loop(len(of_a.lineage.edges) + len(of_b.lineage.edges), tell)
         return _dated(compared, of_b if of_a.as_of is None else of_a)
+
+    async def ask(
+        self, run_id: str, make: Callable[[RunLineage], MadeT], *, of: Literal["ancestors", "descendants"]
+    ) -> MadeT:
+        """What a fold of one's own makes of a run and of all that led to it, or came of it."""
+        known = await (self._up if of == "ancestors" else self._down)(run_id, ALL_GENERATIONS)
+        return await beside_the_loop(len(known.lineage.edges), lambda: make(known.lineage))
 
     async def _up(self, run_id: str, generations: int) -> KnownLineage:
         task_id = checked_question(run_id).task_id

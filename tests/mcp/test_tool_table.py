@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from relayna.mcp import tools
 from relayna.mcp.schemas import asks_schema, tells_schema
 from relayna.mcp.tools import TOOLS, WRITING_TOOLS, Tool
+from relayna.mcp.tools.of_runs import LINEAGE_TOOLS
 
 EVERY = (*TOOLS, *WRITING_TOOLS)
 EACH = pytest.mark.parametrize("tool", EVERY, ids=lambda tool: tool.name)
@@ -55,6 +56,7 @@ def test_every_tool_of_the_package_is_in_the_table() -> None:
         for found in pkgutil.iter_modules(tools.__path__, f"{tools.__name__}.")
     ]
     made = {value.name for module in modules for value in vars(module).values() if isinstance(value, Tool)}
+    made |= {tool.name for tool in LINEAGE_TOOLS}
     assert made == {tool.name for tool in EVERY}
 
 

@@ -7,14 +7,13 @@ from typing import Final
 from relayna.mcp.tools.of_a_task import GRAPH, STATUS, TASK_WHY, TIMELINE
 from relayna.mcp.tools.of_all_tasks import DEAD_LETTERS, FAILURES, SEARCH
 from relayna.mcp.tools.of_dead_letters import REPLAY_DEAD_LETTER
-from relayna.mcp.tools.of_runs import RUN_DOWNSTREAM, RUN_UPSTREAM, RUN_WHY, SESSION_DAG
+from relayna.mcp.tools.of_runs import LINEAGE_TOOLS
 from relayna.mcp.tools.tool import Tool
 
 __all__ = ["TOOLS", "WRITING_TOOLS", "Tool"]
 
 TOOLS: Final = (
-    TASK_WHY, STATUS, TIMELINE, GRAPH, SEARCH, FAILURES, DEAD_LETTERS, SESSION_DAG, RUN_WHY, RUN_UPSTREAM,
-    RUN_DOWNSTREAM,
+    TASK_WHY, STATUS, TIMELINE, GRAPH, SEARCH, FAILURES, DEAD_LETTERS, *LINEAGE_TOOLS,
 )  # fmt: skip
 """In the order in which a model reads them: what is most often the first question first."""
 
