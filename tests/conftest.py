@@ -25,6 +25,11 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "re
 _REPORT = pytest.StashKey[ReliabilityReport]()
 
 
+def pytest_configure() -> None:
+    """Commands write as into a pipe, whatever the terminal is from which the tests were started."""
+    os.environ.pop("COLUMNS", None)
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """asyncio: the broker's client has no other."""

@@ -22,9 +22,9 @@ class Ran(NamedTuple):
 
 
 def relayna_here(*arguments: str, **variables: str) -> Ran:
-    """Run `relayna` with these arguments, into a pipe; it must not be called from within an event loop."""
+    """Run `relayna` with these arguments; it must not be called from within an event loop."""
     with (
-        CliRunner().isolation(env={"COLUMNS": None, **variables}) as (out, err, _),
+        CliRunner().isolation(env=variables) as (out, err, _),
         patch.object(sys, "argv", ["relayna", *arguments]),
     ):
         code = _run()
