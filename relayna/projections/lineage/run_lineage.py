@@ -77,7 +77,7 @@ def _joined(
 
 RUN_LINEAGE: Final[RunLineageProjection] = Projection(
     name="run_lineage",
-    version=3,
+    version=4,
     initial=initial,
     apply=apply,
     finish=_finish,

@@ -84,6 +84,7 @@ def _recorded(placed: PlacedEvent, body: RunEdgeRecorded, times: RunTimes) -> Ru
         return None
     if kind is None or not target:
         return None
+    is_birth = kind in BIRTH_KINDS and not (kind == "domain_callback" and body.wakes)
     return RunEdge(
         edge_id=placed.own_id,
         kind=kind,
@@ -91,10 +92,11 @@ def _recorded(placed: PlacedEvent, body: RunEdgeRecorded, times: RunTimes) -> Ru
         target=target,
         at=times[placed.own_id],
         session_id="",
-        is_birth=kind in BIRTH_KINDS and not (kind == "domain_callback" and body.wakes),
+        is_birth=is_birth,
         variant=body.variant,
-        cost_attributed=body.cost_attributed,
-        tokens_attributed=body.tokens_attributed,
+        # What waits or wakes uses nothing by itself: attempts do, and theirs is on births and retries.
+        cost_attributed=body.cost_attributed if is_birth else 0,
+        tokens_attributed=body.tokens_attributed if is_birth else 0,
         label=body.label,
         metadata=body.metadata,
         group_key=body.group_key,

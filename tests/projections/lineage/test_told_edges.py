@@ -102,3 +102,14 @@ def test_a_wake_that_a_repeated_attempt_tells_again_is_one() -> None:
         for at, attempt in ((3, "a"), (9, "b"))
     ]
     assert [(one.kind, one.source) for one in lineage(events).edges] == [("resume", "R2")]
+
+
+@pytest.mark.parametrize("kind", ["resume", "timer_fire", "ctx_ask_user", "domain_callback"])
+def test_what_wakes_a_run_costs_nothing_whatever_its_record_says(kind: str) -> None:
+    body = RunEdgeRecorded(
+        kind=kind, source_run=TaskId("R2"), target_run=TaskId("R1"), wakes=True, cost_attributed=7, tokens_attributed=2
+    )  # fmt: skip
+    edges = lineage([told("R1", 1, body, "woken")]).edges
+    assert [
+        (edge.kind, edge.cost_attributed, edge.tokens_attributed) for edge in edges if edge.kind == kind
+    ] == [(kind, 0, 0)]
