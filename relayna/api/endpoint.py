@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
@@ -20,7 +21,16 @@ from relayna.api.caller import Caller, Scope
 from relayna.api.problems import NotAllowed, RequestRefused, answers_problems
 from relayna.api.query import QueryParameters
 
-__all__ = ["Answer", "ApiRequest", "Endpoint", "Parameter", "routes_of", "unredirected", "writes_are_off"]
+__all__ = [
+    "Answer",
+    "ApiRequest",
+    "Endpoint",
+    "Parameter",
+    "both_ways",
+    "routes_of",
+    "unredirected",
+    "writes_are_off",
+]
 
 _EVERYBODY: Final = Caller(name="everybody", scopes=frozenset())
 
@@ -70,6 +80,18 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     """By status other than 200, the Struct that the JSON body is; None for no body, as with 204 and 304."""
     problems: tuple[int, ...] = (422, 503)
     """Statuses of the problems that it may answer with, beside those of every endpoint."""
+
+
+def both_ways(endpoint: Endpoint) -> tuple[Endpoint, Endpoint]:
+    """By query, for every id there is, and by path, where `{}` stands; the first parameter is what it is about."""
+    subject, *others = endpoint.parameters
+    by_query = replace(endpoint, path=endpoint.path.replace("/{}", ""), name=f"{endpoint.name}_by_query")
+    by_path = replace(
+        endpoint,
+        path=endpoint.path.replace("{}", f"{{{subject.name}:path}}"),
+        parameters=(replace(subject, of="path"), *others),
+    )
+    return by_query, by_path
 
 
 def routes_of(

@@ -11,11 +11,10 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 from starlette.responses import Response
 
 from relayna.api.aliases import HttpNames
-from relayna.api.endpoint import ApiRequest, Endpoint, Parameter
+from relayna.api.endpoint import ApiRequest, Endpoint, Parameter, both_ways
 from relayna.api.executions import asked_task_id
 from relayna.api.large_response import make_large_response
 from relayna.api.lineage_switch import refuse_while_lineage_is_off
@@ -29,7 +28,6 @@ from relayna.observability.lineage_service import LineageService
 __all__ = ["lineage_endpoints", "query_endpoints"]
 
 _NO_CACHE: Final = {"Cache-Control": "no-cache"}
-_BOOLEANS: Final = {"true": True, "false": False}
 
 
 def lineage_endpoints(lineage: OfCaller[LineageService], names: HttpNames) -> tuple[Endpoint, ...]:
@@ -48,24 +46,16 @@ def query_endpoints(
         told = await query.ask(lineage(request.caller), _asked(query, arguments, request))
         return make_large_response(names.encode(told), media_type=JSON, headers=_NO_CACHE)
 
-    subject, *others = (_parameter(name, schema) for name, schema in arguments.items())
-    by_query = Endpoint(
-        path=query.path.replace("/{}", ""),
+    endpoint = Endpoint(
+        path=query.path,
         name=f"lineage_{query.name}",
         summary=query.summary,
         answer=answer,
-        parameters=(subject, *others),
+        parameters=tuple(_parameter(name, schema) for name, schema in arguments.items()),
         returns={JSON: query.tells},
         problems=(404, 422, 503),
     )
-    if "{}" not in query.path:
-        return (by_query,)
-    by_path = replace(
-        by_query,
-        path=query.path.replace("{}", f"{{{subject.name}:path}}"),
-        parameters=(replace(subject, of="path"), *others),
-    )
-    return replace(by_query, name=f"{by_query.name}_by_query"), by_path
+    return both_ways(endpoint) if "{}" in query.path else (endpoint,)
 
 
 def _arguments(asks: type[Struct]) -> dict[str, Mapping[str, Any]]:  # Any: JSON Schema
@@ -113,7 +103,7 @@ def _given(query: QueryParameters, name: str, schema: Mapping[str, Any]) -> obje
         case "integer", _:
             return query.whole_number(name)
         case "boolean", _:
-            return _boolean(query, name)
+            return query.boolean(name)
         case "array", _:
             text = query.text(name)
             return None if text is None else text.split(",")
@@ -121,10 +111,3 @@ def _given(query: QueryParameters, name: str, schema: Mapping[str, Any]) -> obje
             return query.time(name)
         case _:
             return query.text(name)
-
-
-def _boolean(query: QueryParameters, name: str) -> bool | None:
-    text = query.text(name)
-    if text is not None and text not in _BOOLEANS:
-        raise InvalidQuery(name, f"{text[:80]!r} is neither true nor false")
-    return None if text is None else _BOOLEANS[text]

@@ -23,7 +23,6 @@ from relayna.api.problems import RequestRefused
 from relayna.api.query import QueryParameters
 from relayna.api.responses import JSON
 from relayna.api.tenants import OfCaller
-from relayna.errors import InvalidQuery
 from relayna.observability.message_service import MessageLineageService, MessageNotFound
 from relayna.observability.message_told import (
     DEFAULT_MESSAGES,
@@ -43,7 +42,6 @@ __all__ = ["message_endpoints"]
 _MESSAGE: Final = "message_id"
 _BATCH: Final = "batch_id"
 _NO_CACHE: Final = {"Cache-Control": "no-cache"}
-_BOOLEANS: Final = {"true": True, "false": False}
 _ORDERS: Final = ("desc", "asc")
 _SESSION: Final = Parameter(
     name="session", about="Of this session alone; without one, of the tasks that started last."
@@ -205,7 +203,7 @@ async def _messages(service: MessageLineageService, request: ApiRequest) -> Mess
         route=query.text("route"),
         status=query.text("status"),
         handler=query.text("handler"),
-        is_root=_asked_boolean(query, "is_root"),
+        is_root=query.boolean("is_root"),
         started_after=asked_time(query, "started_after"),
         started_before=asked_time(query, "started_before"),
         sort=query.text("sort") or MESSAGE_SORTS[0],
@@ -246,13 +244,6 @@ def _hints(query: QueryParameters) -> _Hints:
 
 def _asked_limit(query: QueryParameters) -> int:
     return query.whole_number("limit", default=DEFAULT_MESSAGES)
-
-
-def _asked_boolean(query: QueryParameters, name: str) -> bool | None:
-    text = query.text(name)
-    if text is not None and text not in _BOOLEANS:
-        raise InvalidQuery(name, f"{text[:80]!r} is neither true nor false")
-    return None if text is None else _BOOLEANS[text]
 
 
 def _not_found(error: MessageNotFound) -> RequestRefused:

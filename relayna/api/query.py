@@ -15,6 +15,7 @@ from relayna.errors import InvalidQuery
 
 __all__ = ["QueryParameters"]
 
+_BOOLEANS: Final = {"true": True, "false": False}
 _WHOLE_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,9}")
 _BARE_OFFSET: Final = re.compile(r"([T ]\d\d[\d:.,]*) (\d\d(?::?\d\d)?)\Z")
 
@@ -60,6 +61,13 @@ class QueryParameters:
         if not _WHOLE_NUMBER.fullmatch(text.strip(" ")):
             raise InvalidQuery(name, f"{text[:80]!r} is no whole number of at most nine digits")
         return int(text)
+
+    def boolean(self, name: str) -> bool | None:
+        """The value, `true` or `false`, when it is given. Raises `InvalidQuery`."""
+        text = self.text(name)
+        if text is not None and text not in _BOOLEANS:
+            raise InvalidQuery(name, f"{text[:80]!r} is neither true nor false")
+        return None if text is None else _BOOLEANS[text]
 
     def time(self, name: str) -> str | None:
         """The value as text, mended where the `+` of its offset was not escaped. Raises `InvalidQuery`.

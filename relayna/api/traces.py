@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
-from msgspec.structs import replace
 from starlette.responses import Response, StreamingResponse
 
 from relayna.api.aliases import HttpNames
-from relayna.api.endpoint import ApiRequest, Endpoint, Parameter
+from relayna.api.endpoint import ApiRequest, Endpoint, Parameter, both_ways
 from relayna.api.executions import asked_task_id, task_id_parameter
 from relayna.api.large_response import make_large_response
 from relayna.api.long_bodies import NDJSON, pieces_of, read_to_the_end
@@ -45,12 +44,12 @@ _OF_ROWS: Final = Parameter(
 
 def trace_endpoints(traces: OfCaller[TraceService], names: HttpNames) -> tuple[Endpoint, ...]:
     """Everything about where time went; each by query, for every id there is, and by path."""
-    return tuple(both for one in _table(_Routes(traces, names), names) for both in _both_ways(one))
+    return tuple(both for one in _table(_Routes(traces, names), names) for both in both_ways(one))
 
 
 def _table(routes: _Routes, names: HttpNames) -> tuple[Endpoint, ...]:
     analysis = Endpoint(
-        path="/traces/sessions/{}analysis",
+        path="/traces/sessions/{}/analysis",
         name="trace_analysis",
         summary="Where a session's time went, who waited for whom, and the path that decided its end.",
         answer=routes.analysis,
@@ -59,7 +58,7 @@ def _table(routes: _Routes, names: HttpNames) -> tuple[Endpoint, ...]:
         problems=(404, 422, 503),
     )
     rows = Endpoint(
-        path=f"/traces/sessions/{{}}{{{_ROWS}}}",
+        path=f"/traces/sessions/{{}}/{{{_ROWS}}}",
         name="trace_rows",
         summary="A session's spans, assets or sources, one JSON object a line.",
         answer=routes.rows,
@@ -68,7 +67,7 @@ def _table(routes: _Routes, names: HttpNames) -> tuple[Endpoint, ...]:
         problems=(400, 404, 422, 503),
     )
     upload = Endpoint(
-        path=f"/traces/tasks/{{}}{{{_ROWS}}}",
+        path=f"/traces/tasks/{{}}/{{{_ROWS}}}",
         name="trace_upload",
         summary="Record rows from outside as facts of a task, one JSON object a line.",
         answer=routes.upload,
@@ -80,17 +79,6 @@ def _table(routes: _Routes, names: HttpNames) -> tuple[Endpoint, ...]:
         problems=(400, 415, 422, 503),
     )
     return analysis, rows, upload
-
-
-def _both_ways(endpoint: Endpoint) -> tuple[Endpoint, Endpoint]:
-    subject, *others = endpoint.parameters
-    by_query = replace(endpoint, path=endpoint.path.replace("{}", ""), name=f"{endpoint.name}_by_query")
-    by_path = replace(
-        endpoint,
-        path=endpoint.path.replace("{}", f"{{{subject.name}:path}}/"),
-        parameters=(replace(subject, of="path"), *others),
-    )
-    return by_query, by_path
 
 
 class _Routes:

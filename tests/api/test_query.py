@@ -91,3 +91,10 @@ def test_times_survive_an_unescaped_plus(time: str, escaped: bool) -> None:
     read = QueryParameters(query_string.encode()).time("at")
     assert read == time
     assert parse_instant(read) is not None
+
+
+def test_true_and_false_are_the_only_booleans() -> None:
+    query = QueryParameters(b"yes=true&no=false&maybe=1")
+    assert (query.boolean("yes"), query.boolean("no"), query.boolean("other")) == (True, False, None)
+    with pytest.raises(InvalidQuery, match="'1' is neither true nor false"):
+        query.boolean("maybe")

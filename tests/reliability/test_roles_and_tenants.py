@@ -134,7 +134,8 @@ async def findings(
             found.append(f"{name} is refused: {answer.body!r}")
         if answer.about(name).names(other):
             found.append(f"{name} shows something of {other}")
-    if names_task(endpoint) and answers[foreign].about(foreign) != answers[missing].about(missing):
+    may_name = any(one.name in TASK_PARAMETERS for one in endpoint.parameters)
+    if may_name and answers[foreign].about(foreign) != answers[missing].about(missing):
         found.append(f"{foreign} is answered otherwise than a task that is not there: {answers[foreign]}")
     if gate is None and names_task(endpoint) and endpoint.method == "GET" and answers[own].status != 200:
         found.append(f"{own} is answered with {answers[own].status}: {answers[own].body!r}")
@@ -155,7 +156,8 @@ async def ask(client: httpx2.AsyncClient, endpoint: Endpoint, name: str) -> Answ
     """Ask an endpoint about a task; of a stream, only its beginning is taken."""
     given = {parameter.name: value_of(parameter, name) for parameter in endpoint.parameters}
     path = re.sub(r"\{(\w+)(?::\w+)?\}", lambda found: quote(given[found[1]], safe=""), endpoint.path)
-    query = {one.name: given[one.name] for one in endpoint.parameters if one.of == "query" and one.required}
+    asked = [one for one in endpoint.parameters if one.required or one.name in TASK_PARAMETERS]
+    query = {one.name: given[one.name] for one in asked if one.of == "query"}
     content = None if endpoint.takes is None else b"{}"
     headers = {} if content is None else {"Content-Type": "application/json"}
     if endpoint.takes_lines is not None:
