@@ -48,6 +48,9 @@ _WORDS: Final = {
     "trimmed": "some histories have lost their beginning",
     "expired": "some histories have expired",
     "limit_reached": "some histories are too long to be read whole",
+    "reported_loss": "workers say that they could not record everything",
+    "corrupt": "some records cannot be read",
+    "unknown_type": "some records are of a type that this release does not know",
 }
 
 

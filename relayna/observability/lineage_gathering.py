@@ -18,6 +18,7 @@ from relayna.events.history import StreamFact
 from relayna.ids import TaskId, Tenant
 from relayna.observability.admission import Turn
 from relayna.observability.family_reading import FamilyHistory, FamilyReader, Relatives
+from relayna.observability.history_gaps import gaps_in
 from relayna.observability.read_models.progress import ReadModelProgress
 from relayna.observability.read_models.questions import AsOf
 from relayna.observability.run_records.encoding import KeptRun
@@ -42,7 +43,6 @@ _ROUNDS: Final = 5
 _LOOKED_UP: Final = 16
 """Of runs to which edges of other sessions lead, in each round."""
 _COVERED: Final = ("expired", "limit_reached")
-_INCOMPLETE: Final = ("trimmed", *_COVERED)
 
 _MadeT = TypeVar("_MadeT")
 
@@ -181,14 +181,11 @@ class LineageGathering:
 
     def missing(self) -> list[str]:
         """Why some histories are not whole, but for those of which there is a record."""
-        facts = [
-            item
+        missing = {
+            reason
             for history in self._histories
-            for item in history.items
-            if isinstance(item, StreamFact) and item.name in _INCOMPLETE
-        ]
-        missing: set[str] = {
-            fact.name for fact in facts if fact.name not in _COVERED or fact.task_id not in self.records
+            for task_id, reason in gaps_in(history)
+            if reason not in _COVERED or task_id not in self.records
         }
         return sorted(missing | {"limit_reached"} if self._is_cut else missing)
 

@@ -80,7 +80,8 @@ class Upstream(Struct, frozen=True, kw_only=True):
     truncated: bool
     """An edge was left unfollowed at the limit of hops."""
     missing: list[str] = field(default_factory=list)
-    """Why some histories are not whole: `trimmed`, `expired`, `limit_reached`."""
+    """Why some histories are not whole: `trimmed`, `expired`, `limit_reached`, `reported_loss`, or why a record cannot be
+    read, as `corrupt` and `unknown_type`."""
     as_of: str | None = None
     """Some of it is from run records that tell all until then; null where it is as it stands, or nobody knows."""
     lag_ms: int | None = None

@@ -15,11 +15,11 @@ from msgspec import Struct
 from relayna.clock import Clock, SystemClock
 from relayna.errors import ExecutionNotFound, InvalidQuery
 from relayna.events import RunEdgeRecorded
-from relayna.events.history import StreamFact
 from relayna.ids import TaskId, Tenant
 from relayna.observability.admission import Admission
 from relayna.observability.family_reading import FamilyHistory, FamilyReader, Relatives
 from relayna.observability.graph_question import checked_question
+from relayna.observability.history_gaps import missing_in
 from relayna.observability.left_out import bounds_for
 from relayna.observability.read_models import ExecutionLists, ExecutionsWanted
 from relayna.observability.read_models.questions import MOST_LISTED
@@ -41,7 +41,6 @@ _GENERATIONS: Final = 1_000
 _NODES: Final = 50_000
 """As much is read as a graph of so many nodes is made from."""
 _FOLDED_HERE: Final = 300
-_INCOMPLETE: Final = ("trimmed", "expired", "limit_reached")
 _OF_OTHER_SESSIONS: Final = ("replayed_from", "cross_session_bridge")
 
 
@@ -174,10 +173,7 @@ class MessageReader:
                 rows = _fold(history)
             else:
                 rows = await anyio.to_thread.run_sync(_fold, history)
-        facts: set[str] = {item.name for item in history.items if isinstance(item, StreamFact)}
-        if history.beyond:
-            facts.add("limit_reached")
-        return KnownMessages(rows=rows, missing=sorted(facts.intersection(_INCOMPLETE)))
+        return KnownMessages(rows=rows, missing=missing_in(history))
 
 
 def _fold(history: FamilyHistory) -> list[MessageRow]:

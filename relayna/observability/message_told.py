@@ -81,7 +81,8 @@ class MessageAnswer(Struct, frozen=True, kw_only=True):
 
     message: MessageTold
     missing: list[str] = field(default_factory=list)
-    """Why some histories are not whole: `trimmed`, `expired`, `limit_reached`, `older_tasks`."""
+    """Why some histories are not whole: `trimmed`, `expired`, `limit_reached`, `reported_loss`, `older_tasks`, or why a
+    record cannot be read, as `corrupt` and `unknown_type`."""
 
 
 class MessagesListed(Struct, frozen=True, kw_only=True):

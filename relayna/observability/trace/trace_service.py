@@ -15,11 +15,11 @@ from msgspec import Struct
 from relayna.clock import Clock, SystemClock
 from relayna.errors import ExecutionNotFound
 from relayna.events import DEFAULT_REDACTION, RecordedEvent, Redact, RunEdgeRecorded
-from relayna.events.history import StreamFact
 from relayna.ids import TaskId, Tenant
 from relayna.observability.admission import Admission
 from relayna.observability.family_reading import FamilyHistory, FamilyReader
 from relayna.observability.graph_question import checked_question
+from relayna.observability.history_gaps import missing_in
 from relayna.observability.left_out import bounds_for
 from relayna.observability.run_records.known_runs import KnownRuns
 from relayna.observability.stream_reading import StreamReading
@@ -40,7 +40,6 @@ _GENERATIONS: Final = 1_000
 _NODES: Final = 50_000
 """As much is read as a graph of so many nodes is made from."""
 _FOLDED_HERE: Final = 300
-_INCOMPLETE: Final = ("trimmed", "expired", "limit_reached")
 
 
 class SessionTrace(Struct, frozen=True, kw_only=True):
@@ -150,12 +149,9 @@ def _session_trace(asked: TaskId, history: FamilyHistory) -> SessionTrace:
     events = [item for item in history.items if isinstance(item, RecordedEvent)]
     session = events_of_session(asked, events)
     rows, told = session_rows(session.session_id, session.events)
-    facts: set[str] = {item.name for item in history.items if isinstance(item, StreamFact)}
-    if history.beyond:
-        facts.add("limit_reached")
     return SessionTrace(
         session_id=session.session_id,
         rows=rows,
         history=told,
-        missing=[name for name in _INCOMPLETE if name in facts],
+        missing=missing_in(history),
     )
