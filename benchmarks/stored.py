@@ -16,11 +16,13 @@ from relayna.streams.redis.log import RedisLog
 __all__ = ["graph_path", "reading_app", "store_history"]
 
 _APPENDED_AT_ONCE = 500
+_KEPT_ITEMS = 1_000_000
+"""More than is measured with."""
 
 
 def reading_app(log: RedisLog, *, keeps: bool = False) -> Starlette:
     """The HTTP API over a log that is open; `keeps` says whether it may keep anything between requests."""
-    return create_app(RelaynaRuntime(log=log))
+    return create_app(RelaynaRuntime(log=log, graph_cache_items=_KEPT_ITEMS if keeps else 0))
 
 
 def graph_path(task_id: str) -> str:
