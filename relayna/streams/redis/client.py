@@ -23,8 +23,8 @@ from relayna.streams.redis.confirmation import Confirmation
 from relayna.streams.redis.connections import Connections
 from relayna.streams.redis.failures import DRIVER_ERRORS, Failed, masked_url, translated
 from relayna.streams.redis.greeting import Part, greeting
+from relayna.streams.redis.line import Connection, Refusal
 from relayna.streams.redis.replies import Command, Reply
-from relayna.streams.redis.wire import Connection, Refusal
 
 __all__ = ["Command", "ConnectionCount", "ConnectionSettings", "Reply", "StoreClient", "pack"]
 
@@ -161,19 +161,19 @@ class StoreClient:
     async def _exchange(self, commands: Sequence[Command]) -> list[Reply]:
         packed = pack(commands)
         try:
-            wire = await self._connections.lend()
+            line = await self._connections.lend()
         except StoreError as error:  # what its greeting found
             return [Failed(error)] * len(commands)
         except DRIVER_ERRORS as error:
             return [Failed(translated(error, command="the connection", url=self.url))] * len(commands)
         said: list[object] = []
         try:
-            await wire.exchange(packed, said, wanted=len(commands))
+            await line.exchange([packed], said, wanted=len(commands))
         except DRIVER_ERRORS as error:
             silence = Failed(translated(error, command="the request", url=self.url), outcome_unknown=True)
             return [*_replies(commands, said), *[silence] * (len(commands) - len(said))]
         finally:
-            await self._connections.take_back(wire)
+            await self._connections.take_back(line)
         return _replies(commands, said)
 
 

@@ -8,12 +8,13 @@ own (docs/decisions/0017-the-read-path.md). Knows no command, and translates no 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Final, Protocol, cast
 
 import hiredis
 from redis import exceptions as driver
 
-__all__ = ["Connection", "Refusal", "Wire"]
+__all__ = ["Connection", "Refusal", "Line"]
 
 _MORE_TO_COME: Final = object()
 
@@ -35,7 +36,7 @@ class Refusal(Exception):
     """What the server said in place of a reply, code and all. A value among replies; never raised."""
 
 
-class Wire(asyncio.Protocol):
+class Line(asyncio.Protocol):
     """A connection to a server that has just been greeted: nothing is on its way. One exchange at a time."""
 
     def __init__(self, connection: Connection, *, silence_seconds: float | None) -> None:
@@ -58,19 +59,20 @@ class Wire(asyncio.Protocol):
         """Whether another exchange may be tried."""
         self._transport.set_protocol(self)
 
-    async def exchange(self, packed: bytes, replies: list[object], *, wanted: int) -> None:
-        """Send, and fill `replies` with so many. Those that came are in it also when this raises.
+    async def exchange(self, portions: Iterable[bytes], replies: list[object], *, wanted: int) -> None:
+        """Send, a portion after the other, and fill `replies` with so many. Those that came are there if this raises.
 
         Raises redis-py's `ConnectionError` and `TimeoutError`. Whoever is cancelled here, or sees it raise, must
         `drop` the connection: a reply that is still to come would answer the next command.
         """
         self._replies, self._wanted = replies, wanted
         self._answered = answered = self._loop.create_future()
-        self._transport.write(packed)
         if self._silence_seconds is not None:
             self._heard_at = self._loop.time()
             self._silence = self._loop.call_at(self._heard_at + self._silence_seconds, self._listen)
         try:
+            for portion in portions:
+                self._transport.write(portion)
             await answered
         except BaseException:
             self.is_usable = False
