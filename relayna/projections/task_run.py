@@ -16,7 +16,7 @@ from relayna.projections.attribution import Attribution, Evidence, attribute
 from relayna.projections.dead_letters import DeadLetter
 from relayna.projections.graph import EdgeKind
 from relayna.projections.logical_messages import LogicalMessage
-from relayna.projections.ordering import PlacedEvent, in_causal_order
+from relayna.projections.ordering import PlacedEvent, place_events, sorted_places
 from relayna.projections.retries import Retry
 from relayna.projections.statuses import Status
 
@@ -46,9 +46,9 @@ class TaskRun:
 
     def __init__(self, task_id: TaskId, events: Mapping[EventId, RecordedEvent]) -> None:
         self.task_id = task_id
-        self.ordered, self.circular = in_causal_order(events)
+        self.placed, self.circular = place_events(events)
+        self.ordered = sorted_places(self.placed)
         self.attempts: Attempts = gather_attempts(self.ordered)
-        self.placed: dict[EventId, PlacedEvent] = {placed.own_id: placed for placed in self.ordered}
         self.statuses: list[Status] = []
         self.retries: list[Retry] = []
         self.letters: list[DeadLetter] = []
