@@ -20,7 +20,7 @@ def node_id(kind: str, *parts: str | int) -> str:
     >>> node_id("status", "T:1", 2)
     'status:T%3A1:2'
     """
-    return ":".join((kind, *(_part(part) for part in parts)))
+    return ":".join((kind, *map(_part, parts)))
 
 
 def _part(part: str | int) -> str:

@@ -16,6 +16,7 @@ from relayna.instants import Instant
 from relayna.projections.attempts import Attempt, Attempts
 from relayna.projections.attribution import OBSERVED, Attribution, attribute
 from relayna.projections.fact_ids import cause_of, is_copy
+from relayna.projections.few import Few
 from relayna.projections.ordering import PlacedEvent
 
 __all__ = ["LogicalMessage", "message_origin"]
@@ -28,7 +29,7 @@ class LogicalMessage(Struct, kw_only=True, gc=False):
     node_id: str
     published: PlacedEvent | None = None
     attempts: list[Attempt] = field(default_factory=list)
-    joined: list[Attempt] = field(default_factory=list)
+    joined: Few[Attempt] = ()
     """Attempts that took it in beside their own message."""
     origin: Attribution = Attribution(None, "inferred", "no_origin_stage")
     """The stage attempt that published it; none when it came from outside."""

@@ -21,6 +21,8 @@ def cut_circles(run: TaskRun) -> None:
     attempts = {attempt.node_id: attempt for attempt in run.attempts.members}
     rooted: set[str] = set()
     for start in run.attempts.members:
+        if start.node_id in rooted:
+            continue
         path: dict[str, None] = {}
         node: str | None = start.node_id
         while node is not None and node not in rooted:

@@ -6,6 +6,7 @@ Owns their labels and annotations. `attempt_nodes.py` and `message_nodes.py` dra
 from __future__ import annotations
 
 from collections.abc import Collection
+from operator import attrgetter
 from typing import Any, Final
 
 from relayna.events import DeadLetterReplayed, Opaque, TaskPublished
@@ -47,6 +48,8 @@ _STATE_AFTER: Final[dict[str, NodeState]] = {
     "manual_retry": "retrying",
     "released": "queued",
 }
+_SESSION: Final = attrgetter("event.envelope.session_id")
+_CORRELATION: Final = attrgetter("event.envelope.correlation_id")
 
 
 def task_state(run: TaskRun, terminal_statuses: Collection[str] = TERMINAL_STATUSES) -> NodeState:
@@ -82,7 +85,6 @@ def draw_root(
     **annotations: Any,  # Any: JSON values
 ) -> None:
     """The task itself; a child is an `aggregation_child`."""
-    events = [placed.event for placed in run.ordered]
     drawing.node(
         home,
         "task" if home.startswith("task:") else "aggregation_child",
@@ -92,11 +94,9 @@ def draw_root(
         time=None,
         annotations={
             "state": task_state(run, terminal_statuses),
-            "parent_task_id": first_parent_told(events),
-            "session_id": next((one.envelope.session_id for one in events if one.envelope.session_id), None),
-            "correlation_id": next(
-                (one.envelope.correlation_id for one in events if one.envelope.correlation_id), None
-            ),
+            "parent_task_id": first_parent_told(placed.event for placed in run.ordered),
+            "session_id": next(filter(None, map(_SESSION, run.ordered)), None),
+            "correlation_id": next(filter(None, map(_CORRELATION, run.ordered)), None),
             **annotations,
         },
     )

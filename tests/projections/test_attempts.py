@@ -9,8 +9,9 @@ from projections.plain_histories import at, plain_items
 from projections.test_execution import graph_of
 
 from relayna.events import RecordedEvent, TaskMessageReceived, WorkflowMessageReceived
-from relayna.projections.attempts import AGGREGATION, Line, gather_attempts, lane_of
+from relayna.projections.attempts import AGGREGATION, Line, lane_of
 from relayna.projections.ordering import in_causal_order
+from relayna.projections.reading import read_events
 from relayna.testing import history, node, nodes
 
 
@@ -64,7 +65,7 @@ def test_facts_about_an_attempt_do_not_move_its_beginning() -> None:
 
 def gathered(events: list[RecordedEvent]) -> Any:
     ordered, _ = in_causal_order({event.envelope.event_id: event for event in events})
-    return gather_attempts(ordered)
+    return read_events(ordered).attempts
 
 
 def test_numbers_and_what_opened_it() -> None:
