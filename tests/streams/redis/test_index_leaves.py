@@ -131,5 +131,5 @@ def test_whatever_lies_there_is_a_leaf_or_none(data: bytes, follows: bool) -> No
     "old", [b"\x01" * 16 + b"\x80" + bytes(7) + b"order\0", member(1), member(1) + b"\x92\x00"]
 )
 def test_what_another_layout_wrote_is_no_leaf(old: bytes) -> None:
-    with pytest.raises(ValueError, match="entry|truncated|array|trailing"):
+    with pytest.raises(ValueError, match=r"entry|truncated|array|trailing"):
         leaf_members(old)
