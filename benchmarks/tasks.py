@@ -52,12 +52,18 @@ class MadeTask(Struct, frozen=True):
     task_id: TaskId
     message_id: MessageId
     attempts: tuple[AttemptId, AttemptId]
-    session_id: SessionId
+    session_id: SessionId | None
+    correlation_id: str | None
     born: Instant
 
 
-def made_tasks(count: int, *, born: Instant, first: int = 0, readable: bool = False) -> list[MadeTask]:
-    """So many tasks from the `first` on, the same in every run; ids are UUIDs unless they shall be `readable`."""
+def made_tasks(
+    count: int, *, born: Instant, first: int = 0, readable: bool = False, bare: bool = False
+) -> list[MadeTask]:
+    """So many tasks from the `first` on, the same in every run; ids are UUIDs unless they shall be `readable`.
+
+    Those that are `bare` tell neither their session nor a correlation id.
+    """
     made = []
     for number in range(first, first + count):
         mint = random.Random(number)
@@ -69,7 +75,8 @@ def made_tasks(count: int, *, born: Instant, first: int = 0, readable: bool = Fa
                 task_id=TaskId(f"order/2026/{number:07}" if readable else uuid),
                 message_id=MessageId(mint.randbytes(16).hex()),
                 attempts=(AttemptId(mint.randbytes(8).hex()), AttemptId(mint.randbytes(8).hex())),
-                session_id=SessionId(f"session-{number // _TASKS_A_SESSION:06}"),
+                session_id=None if bare else SessionId(f"session-{number // _TASKS_A_SESSION:06}"),
+                correlation_id=None if bare else f"basket-{number:07}",
                 born=Instant(born + number * _APART),
             )
         )
@@ -180,7 +187,7 @@ def _event(task: MadeTask, event_id: EventId, later: int, body: Body, **known: A
         timestamp=Instant(task.born + later),
         task_id=task.task_id,
         session_id=task.session_id,
-        correlation_id=f"basket-{task.number:07}",
+        correlation_id=task.correlation_id,
         producer="00112233",
         **known,
     )

@@ -2,12 +2,13 @@
 
 Owns their bytes, and which leaves are written anew when members come and go. An entry of a sorted set costs some 65
 bytes before it says anything, and neighbours begin alike: a leaf says its first member, how many bytes all have in
-common, and the rest of each. As it begins with its first member, leaves sort as their members do, and a member is in
+common, how long the rest of each is, once where all are as long, and these one after the other. As it begins with its first member, leaves sort as their members do, and a member is in
 the last leaf that does not begin after it (docs/decisions/0021-leaves-of-the-index.md).
 """
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final
@@ -19,7 +20,7 @@ from relayna.streams.read_model_index import end_of_member
 
 __all__ = ["FEWEST_AT_ONCE", "LeafChanges", "leaf_changes", "leaf_members", "leaf_value"]
 
-FEWEST_AT_ONCE: Final = 16
+FEWEST_AT_ONCE: Final = 20
 """Members of a new leaf, of many; those that it had may go one by one."""
 
 _MOST_MEMBERS: Final = 2 * FEWEST_AT_ONCE
@@ -27,7 +28,7 @@ _MOST_BYTES: Final = 4_096
 """Of its members as they are; one that is longer is alone."""
 
 _encode: Final = msgspec.msgpack.Encoder().encode
-_decode: Final = msgspec.msgpack.Decoder(tuple[int, list[bytes]]).decode
+_decode: Final = msgspec.msgpack.Decoder(tuple[int, int | list[int], bytes]).decode
 
 
 class LeafChanges(Struct):
@@ -43,19 +44,28 @@ def leaf_value(members: Sequence[bytes]) -> bytes:
     """The leaf of these members, which are in order, and one at least."""
     first = members[0]
     shared = _shared(first, members[-1])
-    # What follows begins with 0x92: before 0xFF, by which `leaves.lua` looks behind the first member.
-    return first + _encode((shared, [member[shared:] for member in members[1:]]))
+    rest = [member[shared:] for member in members[1:]]
+    sizes = list(map(len, rest))
+    alike = sizes[0] if sizes and min(sizes) == max(sizes) else sizes
+    # What follows begins with 0x93: before 0xFF, by which `leaves.lua` looks behind the first member.
+    return first + _encode((shared, alike, b"".join(rest)))
 
 
 def leaf_members(leaf: bytes) -> list[bytes]:
     """The members of a leaf, in order. Raises `ValueError` for what is none."""
     end = end_of_member(leaf)
     try:
-        shared, rest = _decode(leaf[end:])
+        shared, sizes, rest = _decode(leaf[end:])
     except msgspec.DecodeError as error:
         raise ValueError(str(error)) from error
     beginning = leaf[:shared]
-    return [leaf[:end], *(beginning + ending for ending in rest)]
+    if isinstance(sizes, int):
+        places = range(0, len(rest), max(1, sizes))
+        return [leaf[:end], *(beginning + rest[place : place + sizes] for place in places)]
+    ends = list(itertools.accumulate(sizes))
+    if min(sizes, default=0) < 0 or sum(sizes) != len(rest):
+        raise ValueError("its sizes are others")
+    return [leaf[:end], *(beginning + rest[to - size : to] for to, size in zip(ends, sizes, strict=True))]
 
 
 def leaf_changes(
