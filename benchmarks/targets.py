@@ -9,10 +9,11 @@ from benchmarks.figures import Target
 __all__ = [
     "APPEND_BESIDE_RAW", "APPEND_FEW_TASKS", "CONSUMER_OVERHEAD", "DISABLED_CALL_SITE", "DURABLE_BUDGET",
     "FLAT_BESIDE_DEAD_LETTERS", "FOLD_GROWTH", "FOLD_LARGE", "FOLD_SMALL", "GRAPH_BESIDE_EARLIER_FAMILY",
-    "GRAPH_BESIDE_EARLIER_MIDDLE", "GRAPH_BESIDE_EARLIER_SMALL", "GRAPH_BESIDE_XRANGE", "GRAPH_LARGE", "GRAPH_MEMORY",
-    "GRAPH_MIDDLE", "IMPORT", "HELP", "LINEAGE_END_TO_END", "LINEAGE_FOLD_GROWTH", "LIVE_CONNECTIONS", "LIVE_MEDIAN", "LIVE_SLOWEST",
-    "OUTAGE_BESIDE_UP",
-    "RECORD_MEDIAN", "RECORD_SLOWEST", "ROUND_TRIPS_OF_A_FAMILY", "ROUND_TRIPS_OF_A_TASK", "SESSION_ANALYSED",
+    "GRAPH_BESIDE_EARLIER_MIDDLE", "GRAPH_BESIDE_EARLIER_SMALL", "GRAPH_BESIDE_XRANGE", "GRAPH_LARGE",
+    "GRAPH_MEMORY", "GRAPH_MIDDLE", "GROWTH_OF_COST", "HELP", "IMPORT", "INDEX_MEMORY",
+    "LINEAGE_END_TO_END", "LINEAGE_FOLD_GROWTH", "LIVE_CONNECTIONS", "LIVE_MEDIAN", "LIVE_MEMORY",
+    "LIVE_SLOWEST", "OUTAGE_BESIDE_UP", "RECORD_MEDIAN", "RECORD_SLOWEST", "ROUND_TRIPS_OF_A_FAMILY",
+    "ROUND_TRIPS_OF_A_TASK", "RUN_EDGE_MEMORY", "SCANNING_COMMANDS", "SEALED_MEMORY", "SESSION_ANALYSED",
     "UNCHANGED_BESIDE_PING",
 ]  # fmt: skip
 
@@ -66,6 +67,18 @@ LIVE_SLOWEST: Final = Target("P10", most=250)
 """ms, 99th percentile."""
 LIVE_CONNECTIONS: Final = Target("P10", most=1)
 """Connections to the store for each 64 watched tasks."""
+LIVE_MEMORY: Final = Target("P9", most=4_500)
+"""Bytes of a live stream of 8 events."""
+SEALED_MEMORY: Final = Target("P9", most=1_700)
+"""Bytes of a sealed stream of 8 events."""
+INDEX_MEMORY: Final = Target("P9", most=800)
+"""Bytes of all indexes of a task."""
+RUN_EDGE_MEMORY: Final = Target("P9", most=100)
+"""Bytes of a run edge."""
+GROWTH_OF_COST: Final = Target("P12", most=1.2)
+"""Cost among many tasks, of that among 1,000."""
+SCANNING_COMMANDS: Final = Target("P12", most=0)
+"""Commands that look at whatever there is."""
 IMPORT: Final = Target("P11", most=60)
 """ms for `import relayna`, with the interpreter's start."""
 HELP: Final = Target("P11", most=150)
