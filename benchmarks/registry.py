@@ -12,6 +12,7 @@ from benchmarks.cases.fold import FOLD
 from benchmarks.cases.imports import IMPORTS
 from benchmarks.cases.lineage import LINEAGE
 from benchmarks.cases.outage import OUTAGE
+from benchmarks.cases.rabbitmq import RABBITMQ
 from benchmarks.cases.read_path import READ_PATH
 from benchmarks.cases.record import RECORD
 from benchmarks.cases.trace import TRACE
@@ -19,5 +20,5 @@ from benchmarks.cases.trace import TRACE
 __all__ = ["CASES"]
 
 CASES: Final[tuple[Case, ...]] = (
-    CODEC, RECORD, APPEND, FOLD, LINEAGE, READ_PATH, CONSUMER, OUTAGE, TRACE, IMPORTS,
+    CODEC, RECORD, APPEND, FOLD, LINEAGE, READ_PATH, CONSUMER, RABBITMQ, OUTAGE, TRACE, IMPORTS,
 )  # fmt: skip

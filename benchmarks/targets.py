@@ -7,7 +7,8 @@ from typing import Final
 from benchmarks.figures import Target
 
 __all__ = [
-    "APPEND_BESIDE_RAW", "APPEND_FEW_TASKS", "CONSUMER_OVERHEAD", "DISABLED_CALL_SITE", "DURABLE_BUDGET",
+    "APPEND_BESIDE_RAW", "APPEND_FEW_TASKS", "CONSUMER_BESIDE_BARE", "CONSUMER_OVERHEAD", "CONSUMER_SHARE",
+    "DISABLED_CALL_SITE", "DURABLE_BUDGET",
     "FOLD_GROWTH", "FOLD_LARGE", "FOLD_SMALL", "GRAPH_BESIDE_XRANGE", "GRAPH_LARGE", "GRAPH_MEMORY",
     "GRAPH_MIDDLE", "IMPORT", "HELP", "LINEAGE_END_TO_END", "LINEAGE_FOLD_GROWTH", "OUTAGE_BESIDE_UP",
     "RECORD_MEDIAN", "RECORD_SLOWEST", "SESSION_ANALYSED",
@@ -25,6 +26,10 @@ APPEND_FEW_TASKS: Final = Target("P3", least=150_000)
 """Events a second with 64 live tasks."""
 CONSUMER_OVERHEAD: Final = Target("P4", most=60)
 """µs a message with an empty handler."""
+CONSUMER_SHARE: Final = Target("P4", most=3)
+"""% of the time that the same messages take with recording off, with a handler of 1 ms."""
+CONSUMER_BESIDE_BARE: Final = Target("P5", least=0.7)
+"""Of the messages a second that a bare aio-pika consumer takes and acks in the same run."""
 FOLD_SMALL: Final = Target("P6", most=4)
 """µs an event at 1,000 events."""
 FOLD_LARGE: Final = Target("P6", most=8)
