@@ -80,9 +80,11 @@ def _overhead(name: str, recording: str, off: list[_Taken], on: list[_Taken], *,
     if is_empty:
         added = [one.wall - other.wall for one, other in pairs]
         target = CONSUMER_OVERHEAD if is_target else None
-        return Figure(name=title, unit="µs/message", samples=added, target=target)
+        return Figure(name=title, unit="µs/message", samples=added, target=target, signed=True)
     share = [(one.wall / other.wall - 1) * 100 for one, other in pairs]
-    return Figure(name=title, unit="%", samples=share, target=CONSUMER_SHARE if is_target else None)
+    return Figure(
+        name=title, unit="%", samples=share, target=CONSUMER_SHARE if is_target else None, signed=True
+    )
 
 
 def _into_store(bench: Bench) -> Recorder:

@@ -97,7 +97,9 @@ def _rates(taken: dict[str, list[float]]) -> Iterator[Figure]:
     ):
         beside = "the bare one that publishes as much" if peer is _BARE_STATUSES else "the bare one"
         ratios = [bare / own for bare, own in zip(taken[peer], taken[name], strict=True)]
-        yield Figure(name=f"{name}, beside {beside}", unit="of it", samples=ratios, target=target)
+        yield Figure(
+            name=f"{name}, beside {beside}", unit="of it", samples=ratios, target=target, beside=peer
+        )
 
 
 async def _waits(bench: Bench, url: str) -> list[Figure]:
@@ -110,7 +112,12 @@ async def _waits(bench: Bench, url: str) -> list[Figure]:
     half = [[median(one) * 1e6 for one in waits[name]] for name in ("off", "on")]
     slow = [[percentile(one, 99) * 1e6 for one in waits[name]] for name in ("off", "on")]
     return [
-        Figure(name=f"{what} that durable before ack adds, one message at a time", unit="µs", samples=added)
+        Figure(
+            name=f"{what} that durable before ack adds, one message at a time",
+            unit="µs",
+            samples=added,
+            signed=True,
+        )
         for what, (off, on) in (("median wait", half), ("99th percentile of the wait", slow))
         for added in ([with_it - without for without, with_it in zip(off, on, strict=True)],)
     ]
