@@ -15,6 +15,7 @@ from benchmarks.cases.lineage import LINEAGE
 from benchmarks.cases.live import LIVE
 from benchmarks.cases.memory import MEMORY
 from benchmarks.cases.outage import OUTAGE
+from benchmarks.cases.rabbitmq import RABBITMQ
 from benchmarks.cases.read_path import READ_PATH
 from benchmarks.cases.record import RECORD
 from benchmarks.cases.trace import TRACE
@@ -22,6 +23,6 @@ from benchmarks.cases.trace import TRACE
 __all__ = ["CASES"]
 
 CASES: Final[tuple[Case, ...]] = (
-    CODEC, RECORD, APPEND, FOLD, LINEAGE, READ_PATH, LIVE, CONSUMER, OUTAGE, TRACE, IMPORTS, MEMORY,
-    CAPACITY,
+    CODEC, RECORD, APPEND, FOLD, LINEAGE, READ_PATH, LIVE, CONSUMER, RABBITMQ, OUTAGE, TRACE, IMPORTS,
+    MEMORY, CAPACITY,
 )  # fmt: skip
