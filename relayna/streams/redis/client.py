@@ -23,8 +23,9 @@ from relayna.streams.redis.confirmation import Confirmation
 from relayna.streams.redis.failures import DRIVER_ERRORS, REFUSALS, Failed, masked_url, translated
 from relayna.streams.redis.greeting import Part, greeting
 from relayna.streams.redis.replies import Command, Reply
+from relayna.streams.redis.wire import portions
 
-__all__ = ["Command", "ConnectionCount", "ConnectionSettings", "Reply", "StoreClient", "pack"]
+__all__ = ["Command", "ConnectionCount", "ConnectionSettings", "Reply", "StoreClient"]
 
 _SECONDS_TO_CONNECT = 2.0
 _SECONDS_TO_ANSWER = 5.0
@@ -162,7 +163,8 @@ class StoreClient:
             return [Failed(translated(error, command="the connection", url=self.url))] * len(commands)
         answers: list[Reply] = []
         try:
-            await connection.send_packed_command(pack(commands), check_health=False)
+            for portion in portions(commands):
+                await connection.send_packed_command(portion, check_health=False)
             for command in commands:
                 answers.append(await self._reply(connection, str(command[0])))
         except DRIVER_ERRORS as error:
@@ -195,21 +197,6 @@ class StoreClient:
             if not in_step:  # a reply that is still to come would answer the next command
                 await connection.disconnect(nowait=True)
             await self._pool.release(connection)
-
-
-def pack(commands: Sequence[Command]) -> bytes:
-    """The commands as the server reads them (RESP).
-
-    >>> pack([("GET", "a")])
-    b'*2\\r\\n$3\\r\\nGET\\r\\n$1\\r\\na\\r\\n'
-    """
-    parts: list[bytes] = []
-    for command in commands:
-        parts.append(b"*%d\r\n" % len(command))
-        for argument in command:
-            data = argument if isinstance(argument, bytes) else str(argument).encode(errors="surrogatepass")
-            parts.append(b"$%d\r\n%b\r\n" % (len(data), data))
-    return b"".join(parts)
 
 
 def _counted(
