@@ -23,7 +23,7 @@ HOPELESS_REFUSALS: Final = 2
 """A task refused so often while others are not is not waited for; the first may be a passing trouble."""
 
 
-class PendingFrame(Struct, eq=False):
+class PendingFrame(Struct, eq=False, gc=False):
     """Events of one task that go to the log together."""
 
     task_id: TaskId
@@ -46,13 +46,8 @@ class PendingFrame(Struct, eq=False):
     """The buffer counts its events; not those of frames that come from the spool."""
     encoded: bytes | None = None
     """The stream entry, when it comes from the spool."""
-    told: Tells | None = None
-    """What it says of its task, when it comes from the spool."""
-
-    @property
-    def tells(self) -> Tells | None:
-        """What its events say of their task as a whole: the last that says anything."""
-        return next((event.tells for event in reversed(self.events) if event.tells is not None), self.told)
+    tells: Tells | None = None
+    """What its events say of their task as a whole: the last that says anything."""
 
     def payload(self) -> bytes:
         """The stream entry."""
@@ -62,7 +57,7 @@ class PendingFrame(Struct, eq=False):
         return encode_frame(self.task_id, self.topology_kind, self.first_append_ms, data)
 
 
-class _Lane(Struct, eq=False):
+class _Lane(Struct, eq=False, gc=False):
     frames: list[PendingFrame]
     aside: bool = False
     refused_at: int | None = None
@@ -118,19 +113,18 @@ class Lanes:
 
     def add(self, position: int, events: Iterable[HeldEvent]) -> None:
         """Put events, of which the first has this position, at the end of their tasks' lanes."""
-        for index, event in enumerate(events):
-            lane = self._lanes.get(event.task_id)
-            if lane is None or not self._fits(lane.frames[-1], event):
-                frame = PendingFrame(event.task_id, event.topology_kind, position + index)
-                if lane is None:
-                    self._lanes[event.task_id] = _Lane([frame])
-                else:
-                    lane.frames.append(frame)
-            else:
-                frame = lane.frames[-1]
+        lanes = self._lanes
+        for number, event in enumerate(events, position):
+            lane = lanes.get(event.task_id)
+            if lane is None:
+                lanes[event.task_id] = _Lane([_begun(event, number)])
+            elif self._fits(frame := lane.frames[-1], event):
                 frame.topology_kind = frame.topology_kind or event.topology_kind
-            frame.events.append(event)
-            frame.size += len(event.data)
+                frame.events.append(event)
+                frame.size += len(event.data)
+                frame.tells = event.tells or frame.tells
+            else:
+                lane.frames.append(_begun(event, number))
 
     def next_batch(self, *, now_ms: int, max_events: int, max_bytes: int) -> list[PendingFrame]:
         """The first frame of each lane that is not set aside, until the batch is full."""
@@ -156,16 +150,17 @@ class Lanes:
         that fails; it is given up, with all that waits behind it, when it was refused too often.
         """
         before = self._tally.taken
-        for frame in batch:
-            frame.is_under_way = False
-        stored = [frame for frame, result in zip(batch, results, strict=True) if isinstance(result, Appended)]
-        for frame in stored:
-            self._appended(frame)
+        stored: list[PendingFrame] = []
         failed: list[tuple[_Lane, NotAppended]] = []
         for frame, result in zip(batch, results, strict=True):
-            if isinstance(result, NotAppended):
+            frame.is_under_way = False
+            if isinstance(result, Appended):
+                stored.append(frame)
+                self._appended(frame)
+            else:
                 frame.is_doubtful = result.outcome is Outcome.UNKNOWN
                 failed.append((self._lanes[frame.task_id], result))
+        self._tally.taken += len(stored)
         for lane, result in failed:
             self._refused(lane, result.ruling.trouble, before)
         failure = None if stored else self._failure_of_the_store([result for _, result in failed])
@@ -242,11 +237,9 @@ class Lanes:
         return min(positions, default=default)
 
     def _appended(self, frame: PendingFrame) -> None:
-        lane = self._lanes.pop(frame.task_id)
-        del lane.frames[0]
-        self._tally.taken += 1
-        if lane.frames:  # after the lanes of others
-            self._lanes[frame.task_id] = _Lane(lane.frames)
+        frames = self._lanes.pop(frame.task_id).frames
+        if len(frames) > 1:  # after the lanes of others
+            self._lanes[frame.task_id] = _Lane(frames[1:])
 
     def _refused(self, lane: _Lane, trouble: Trouble, taken_before: int) -> None:
         # Of the nodes of a cluster one may load, or be full, while others take what they are given.
@@ -278,3 +271,10 @@ class Lanes:
                 or frame.topology_kind == event.topology_kind
             )
         )
+
+
+def _begun(event: HeldEvent, position: int) -> PendingFrame:
+    """A frame that begins with this event."""
+    return PendingFrame(
+        event.task_id, event.topology_kind, position, [event], len(event.data), tells=event.tells
+    )
