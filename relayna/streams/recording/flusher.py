@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Final
 
 import anyio
 from anyio.abc import TaskGroup
@@ -28,6 +27,7 @@ from relayna.streams.recording.losses import Losses
 from relayna.streams.recording.opening import Opening
 from relayna.streams.recording.outage import Outage
 from relayna.streams.recording.outlet import Outlet, Outlets
+from relayna.streams.recording.portion import Portion
 from relayna.streams.recording.promises import Promises
 from relayna.streams.recording.set_aside import SetAside
 from relayna.streams.recording.spooling import Spooling
@@ -35,9 +35,6 @@ from relayna.streams.sink import Durability
 from relayna.streams.spool import Spool
 
 __all__ = ["Flusher"]
-
-_BATCH: Final = 8
-"""A batch that has piled up is at most this many times the size at which a flush is due."""
 
 _logger = logging.getLogger("relayna.recorder")
 
@@ -62,6 +59,7 @@ class Flusher:
         self._losses = losses
         self._clock = clock
         self._policy = policy
+        self._portion = Portion(policy, buffer)
         self._breaker = Breaker(policy.backoff, clock)
         self._outage = Outage() if spool is None else Outage(f"in memory and in the spool {spool.directory}")
         self._opening = Opening(log, self._breaker, self._outage)
@@ -198,7 +196,7 @@ class Flusher:
         if self._is_due():
             return
         self._due.silence()
-        if not self._buffer.wake_at(self._policy.flush_events, self._policy.flush_bytes):
+        if not self._buffer.wake_at(*self._portion.due):
             await self._due.wait_at_most(self._policy.flush_interval)
 
     def _is_due(self) -> bool:
@@ -222,11 +220,7 @@ class Flusher:
         self._settle_promises()
 
     async def _offer(self, outlet: Outlet) -> None:
-        batch = outlet.lanes.next_batch(
-            now_ms=self._clock.now() // 1000,
-            max_events=self._policy.flush_events * _BATCH,
-            max_bytes=self._policy.flush_bytes * _BATCH,
-        )
+        batch = self._portion.cut(outlet.lanes, now_ms=self._clock.now() // 1000)
         if not batch:
             return
         offered = await outlet.offering.offer(batch)

@@ -30,7 +30,8 @@ class PendingFrame(Struct, eq=False, gc=False):
     topology_kind: str | None
     position: int
     """Of its first event, among all that were recorded."""
-    events: list[HeldEvent] = field(default_factory=list)
+    events: list[HeldEvent] | tuple[HeldEvent, ...] = field(default_factory=list)
+    """A list as long as some may be added."""
     size: int = 0
     first_append_ms: int | None = None
     """When it was first offered; from then on nothing is added to it."""
@@ -48,6 +49,14 @@ class PendingFrame(Struct, eq=False, gc=False):
     """The stream entry, when it comes from the spool."""
     tells: Tells | None = None
     """What its events say of their task as a whole: the last that says anything."""
+
+    def freeze(self, now_ms: int) -> None:
+        """Nothing is added to it any more."""
+        if self.first_append_ms is None:
+            self.first_append_ms = now_ms
+        # Frames are kept for a while by the thousand; unlike lists, tuples of events are nothing that
+        # the garbage collector looks at again and again.
+        self.events = tuple(self.events)
 
     def payload(self) -> bytes:
         """The stream entry."""
@@ -118,7 +127,9 @@ class Lanes:
             lane = lanes.get(event.task_id)
             if lane is None:
                 lanes[event.task_id] = _Lane([_begun(event, number)])
-            elif self._fits(frame := lane.frames[-1], event):
+                continue
+            frame = lane.frames[-1]
+            if isinstance(frame.events, list) and self._fits(frame, event):
                 frame.topology_kind = frame.topology_kind or event.topology_kind
                 frame.events.append(event)
                 frame.size += len(event.data)
@@ -134,8 +145,7 @@ class Lanes:
             if lane.aside:
                 continue
             frame = lane.frames[0]
-            if frame.first_append_ms is None:
-                frame.first_append_ms = now_ms
+            frame.freeze(now_ms)
             frame.is_under_way = True
             batch.append(frame)
             events, size = events + len(frame.events), size + frame.size
@@ -262,8 +272,7 @@ class Lanes:
 
     def _fits(self, frame: PendingFrame, event: HeldEvent) -> bool:
         return (
-            frame.first_append_ms is None
-            and len(frame.events) < self._frame_events
+            len(frame.events) < self._frame_events
             and frame.size + len(event.data) <= self._frame_bytes
             and (
                 frame.topology_kind is None
