@@ -58,8 +58,7 @@ class Flusher:
         self._buffer = buffer
         self._losses = losses
         self._clock = clock
-        self._policy = policy
-        self._portion = Portion(policy, buffer)
+        self._policy, self._portion = policy, Portion(policy, buffer)
         self._breaker = Breaker(policy.backoff, clock)
         self._outage = Outage() if spool is None else Outage(f"in memory and in the spool {spool.directory}")
         self._opening = Opening(log, self._breaker, self._outage)

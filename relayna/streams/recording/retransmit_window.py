@@ -36,9 +36,9 @@ class RetransmitWindow:
 
     def note(self, stored: Iterable[tuple[PendingFrame, StreamId]], now: Instant) -> None:
         """The log has these frames, there."""
-        for frame, stream_id in stored:
-            self._frames.append((now, frame, stream_id))
-            self._bytes += frame.size
+        kept = [(now, frame, stream_id) for frame, stream_id in stored]
+        self._frames.extend(kept)
+        self._bytes += sum([frame.size for _, frame, _ in kept])
         while self._bytes > self._max_bytes:
             self._drop_first()
 

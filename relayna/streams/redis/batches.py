@@ -5,8 +5,8 @@ Owns the arguments and the reply of `append.lua`. Sends nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, cast
 
 from msgspec import Struct, field
 
@@ -42,6 +42,10 @@ _ONE: Final[Mapping[Tells | None, bytes]] = {
     tells: packed + packed_argument(1) for tells, packed in _TELLS.items()
 }
 """For a stream of one frame, as most are."""
+
+
+_stream_id: Final = cast("Callable[[bytes], StreamId]", bytes.decode)
+"""A call of a `NewType` for each frame would be as dear as the decoding."""
 
 
 class BatchStream(Struct, eq=False, gc=False):
@@ -111,9 +115,7 @@ def enter_results(positions: Sequence[int], answer: Reply, results: Results) -> 
     """Enter what a script's answer, a reply for each frame, means for the frames at these positions."""
     if isinstance(answer, list) and len(answer) == len(positions):
         for position, reply in zip(positions, answer, strict=True):
-            results[position] = (
-                Appended(StreamId(reply.decode())) if isinstance(reply, bytes) else _refusal(reply)
-            )
+            results[position] = Appended(_stream_id(reply)) if isinstance(reply, bytes) else _refusal(reply)
         return
     if isinstance(answer, Failed):
         # A script that the server stopped half-way has appended some of its frames.
