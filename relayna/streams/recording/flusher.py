@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Coroutine
 
 import anyio
 from anyio.abc import TaskGroup
@@ -54,8 +55,9 @@ class Flusher:
         counters: Counters,
         policy: FlushPolicy,
         spool: Spool | None = None,
+        beside: Callable[[Clock], Coroutine[None, None, None]] | None = None,
     ) -> None:
-        self._buffer = buffer
+        self._buffer, self._beside = buffer, beside
         self._losses = losses
         self._clock = clock
         self._policy, self._portion = policy, Portion(policy, buffer)
@@ -64,8 +66,7 @@ class Flusher:
         self._opening = Opening(log, self._breaker, self._outage)
         self._promises = Promises()
         self._due, self._end = Alarm(clock), Alarm(clock)
-        self._ending = self._asked = self._listening = False
-        self._may_confess = True
+        self._ending, self._asked, self._listening, self._may_confess = False, False, False, True
         outlets = Outlets(
             log, buffer, losses,
             tenant=tenant, producer=producer, clock=clock, counters=counters, policy=policy,
@@ -139,6 +140,8 @@ class Flusher:
         try:
             with self._scope:
                 async with anyio.create_task_group() as beside:
+                    if self._beside is not None:
+                        beside.start_soon(self._beside, self._clock)
                     if self._spooling is not None:
                         beside.start_soon(self._spooling.run)
                     if await self._opening.open(self._back_off):
