@@ -11,6 +11,7 @@ from benchmarks.cases.consumer import CONSUMER
 from benchmarks.cases.fold import FOLD
 from benchmarks.cases.imports import IMPORTS
 from benchmarks.cases.lineage import LINEAGE
+from benchmarks.cases.live import LIVE
 from benchmarks.cases.outage import OUTAGE
 from benchmarks.cases.read_path import READ_PATH
 from benchmarks.cases.record import RECORD
@@ -19,5 +20,5 @@ from benchmarks.cases.trace import TRACE
 __all__ = ["CASES"]
 
 CASES: Final[tuple[Case, ...]] = (
-    CODEC, RECORD, APPEND, FOLD, LINEAGE, READ_PATH, CONSUMER, OUTAGE, TRACE, IMPORTS,
+    CODEC, RECORD, APPEND, FOLD, LINEAGE, READ_PATH, LIVE, CONSUMER, OUTAGE, TRACE, IMPORTS,
 )  # fmt: skip

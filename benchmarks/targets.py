@@ -9,7 +9,7 @@ from benchmarks.figures import Target
 __all__ = [
     "APPEND_BESIDE_RAW", "APPEND_FEW_TASKS", "CONSUMER_OVERHEAD", "DISABLED_CALL_SITE", "DURABLE_BUDGET",
     "FOLD_GROWTH", "FOLD_LARGE", "FOLD_SMALL", "GRAPH_BESIDE_XRANGE", "GRAPH_LARGE", "GRAPH_MEMORY",
-    "GRAPH_MIDDLE", "IMPORT", "HELP", "LINEAGE_END_TO_END", "LINEAGE_FOLD_GROWTH", "OUTAGE_BESIDE_UP",
+    "GRAPH_MIDDLE", "IMPORT", "HELP", "LINEAGE_END_TO_END", "LINEAGE_FOLD_GROWTH", "LIVE_CONNECTIONS", "LIVE_MEDIAN", "LIVE_SLOWEST", "OUTAGE_BESIDE_UP",
     "RECORD_MEDIAN", "RECORD_SLOWEST", "SESSION_ANALYSED",
 ]  # fmt: skip
 
@@ -43,6 +43,12 @@ LINEAGE_FOLD_GROWTH: Final = Target("lineage", most=1.2)
 """Exponent from 1,000 to 8,000 runs."""
 LINEAGE_END_TO_END: Final = Target("lineage", most=1.0)
 """Seconds for a session of 10,000 runs."""
+LIVE_MEDIAN: Final = Target("P10", most=20)
+"""ms from an append to a client, of 500 on 100 tasks."""
+LIVE_SLOWEST: Final = Target("P10", most=250)
+"""ms, 99th percentile."""
+LIVE_CONNECTIONS: Final = Target("P10", most=1)
+"""Connections to the store for each 64 watched tasks."""
 IMPORT: Final = Target("P11", most=60)
 """ms for `import relayna`, with the interpreter's start."""
 HELP: Final = Target("P11", most=150)

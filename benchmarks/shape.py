@@ -1,0 +1,46 @@
+"""Whether a report is one, whatever its figures say: what CI looks at. Owns what must be there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from benchmarks.figures import Figure
+from benchmarks.results import CaseResult, Report
+
+__all__ = ["faults"]
+
+
+def faults(report: Report, expected: Sequence[str]) -> list[str]:
+    """What is wrong, a line each: every expected case has its figures, and each of them samples that make sense."""
+    found = [
+        f"{name}: not in the report" for name in expected if name not in {case.name for case in report.cases}
+    ]
+    for case in report.cases:
+        found += (f"{case.name}: {fault}" for fault in _of_case(case, report.rounds))
+    return found
+
+
+def _of_case(case: CaseResult, rounds: int) -> Iterator[str]:
+    if case.error:
+        yield f"broke: {case.error}"
+    if not case.figures:
+        yield "has no figure"
+    names = [figure.name for figure in case.figures]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        yield f"says twice: {', '.join(repeated)}"
+    for figure in case.figures:
+        yield from (f"{figure.name}: {fault}" for fault in _of_figure(figure, names, rounds))
+
+
+def _of_figure(figure: Figure, names: Sequence[str], rounds: int) -> Iterator[str]:
+    if figure.beside and figure.beside not in names:
+        yield f"stands beside {figure.beside!r}, which is not there"
+    if not figure.samples and not figure.note:
+        yield "was not measured, and does not say why"
+    if 1 < len(figure.samples) < rounds:
+        yield f"has {len(figure.samples)} samples of {rounds} rounds"
+    if not all(map(math.isfinite, figure.samples)):
+        yield "has samples that are no numbers"
+    elif not figure.signed and any(sample < 0 for sample in figure.samples):
+        yield "has samples below zero"
