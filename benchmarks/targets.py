@@ -7,7 +7,7 @@ from typing import Final
 from benchmarks.figures import Target
 
 __all__ = [
-    "APPEND_BESIDE_RAW", "APPEND_FEW_TASKS", "CONSUMER_OVERHEAD", "DISABLED_CALL_SITE", "DURABLE_BUDGET",
+    "APPEND_BESIDE_RAW", "APPEND_CLUSTER", "APPEND_FEW_TASKS", "CONSUMER_OVERHEAD", "DISABLED_CALL_SITE", "DURABLE_BUDGET",
     "FOLD_GROWTH", "FOLD_LARGE", "FOLD_SMALL", "GRAPH_BESIDE_XRANGE", "GRAPH_LARGE", "GRAPH_MEMORY",
     "GRAPH_MIDDLE", "IMPORT", "HELP", "LINEAGE_END_TO_END", "LINEAGE_FOLD_GROWTH", "LIVE_CONNECTIONS", "LIVE_MEDIAN", "LIVE_SLOWEST", "OUTAGE_BESIDE_UP",
     "RECORD_MEDIAN", "RECORD_SLOWEST", "SESSION_ANALYSED",
@@ -21,6 +21,8 @@ DISABLED_CALL_SITE: Final = Target("P2", most=0.3)
 """µs a call site."""
 APPEND_BESIDE_RAW: Final = Target("P3", least=0.85)
 """Of what raw commands carry in the same run."""
+APPEND_CLUSTER: Final = Target("P3", least=60_000)
+"""Events a second into three masters."""
 APPEND_FEW_TASKS: Final = Target("P3", least=150_000)
 """Events a second with 64 live tasks."""
 CONSUMER_OVERHEAD: Final = Target("P4", most=60)
