@@ -153,6 +153,8 @@ def attribution_of_status(run: TaskRun, status: Status) -> Attribution:
 
 def draw_retries(run: TaskRun, home: str, drawing: Drawing) -> None:
     """Each retry, on the attempt that scheduled it."""
+    if not run.retries:
+        return
     continued = {birth.source for birth in run.births.values()}
     for retry in run.retries:
         body, by = retry.body, retry.by
@@ -183,6 +185,8 @@ def draw_retries(run: TaskRun, home: str, drawing: Drawing) -> None:
 
 def draw_dead_letters(run: TaskRun, home: str, drawing: Drawing) -> None:
     """Each dead letter, on the attempt that it ended."""
+    if not run.letters:
+        return
     names = (
         "dead_letter_id", "reason", "exception_type", "exception_message", "retry_attempt", "max_retries",
         "queue_name", "source_queue_name", "body_size",
