@@ -16,10 +16,11 @@ from benchmarks.cases.memory import MEMORY
 from benchmarks.cases.outage import OUTAGE
 from benchmarks.cases.read_path import READ_PATH
 from benchmarks.cases.record import RECORD
+from benchmarks.cases.scale import SCALE
 from benchmarks.cases.trace import TRACE
 
 __all__ = ["CASES"]
 
 CASES: Final[tuple[Case, ...]] = (
-    CODEC, RECORD, APPEND, FOLD, LINEAGE, READ_PATH, LIVE, CONSUMER, OUTAGE, TRACE, MEMORY, IMPORTS,
+    CODEC, RECORD, APPEND, FOLD, LINEAGE, READ_PATH, LIVE, CONSUMER, OUTAGE, TRACE, MEMORY, SCALE, IMPORTS,
 )  # fmt: skip
