@@ -19,11 +19,12 @@ from benchmarks.cases.outage import OUTAGE
 from benchmarks.cases.rabbitmq import RABBITMQ
 from benchmarks.cases.read_path import READ_PATH
 from benchmarks.cases.record import RECORD
+from benchmarks.cases.scale import SCALE
 from benchmarks.cases.trace import TRACE
 
 __all__ = ["CASES"]
 
 CASES: Final[tuple[Case, ...]] = (
     CODEC, RECORD, APPEND, CLUSTER, FOLD, LINEAGE, READ_PATH, LIVE, CONSUMER, RABBITMQ, OUTAGE, TRACE,
-    IMPORTS, MEMORY, CAPACITY,
+    IMPORTS, MEMORY, CAPACITY, SCALE,
 )  # fmt: skip
