@@ -46,7 +46,8 @@ class ClusterNode(EmbeddedServer):
     @functools.cached_property
     def id(self) -> str:
         """By which the others know it."""
-        return str(self.admin.cluster("MYID"))
+        told: bytes = self.admin.cluster("MYID")
+        return told.decode()
 
     def tell(self, *command: str | int) -> None:
         """Have it do this."""
