@@ -7,12 +7,14 @@ from typing import Final
 from benchmarks.figures import Target
 
 __all__ = [
-    "APPEND_BESIDE_RAW", "APPEND_FEW_TASKS", "CONSUMER_OVERHEAD", "DISABLED_CALL_SITE", "DURABLE_BUDGET",
+    "APPEND_BESIDE_RAW", "APPEND_CLUSTER", "APPEND_FEW_TASKS", "CONSUMER_BESIDE_BARE",
+    "CONSUMER_OVERHEAD", "CONSUMER_SHARE", "DISABLED_CALL_SITE", "DURABLE_BUDGET",
     "FLAT_BESIDE_DEAD_LETTERS", "FOLD_GROWTH", "FOLD_LARGE", "FOLD_SMALL", "GRAPH_BESIDE_EARLIER_FAMILY",
-    "GRAPH_BESIDE_EARLIER_MIDDLE", "GRAPH_BESIDE_EARLIER_SMALL", "GRAPH_BESIDE_XRANGE", "GRAPH_LARGE", "GRAPH_MEMORY",
-    "GRAPH_MIDDLE", "IMPORT", "HELP", "LINEAGE_END_TO_END", "LINEAGE_FOLD_GROWTH", "LIVE_CONNECTIONS", "LIVE_MEDIAN", "LIVE_SLOWEST",
-    "OUTAGE_BESIDE_UP",
-    "RECORD_MEDIAN", "RECORD_SLOWEST", "ROUND_TRIPS_OF_A_FAMILY", "ROUND_TRIPS_OF_A_TASK", "SESSION_ANALYSED",
+    "GRAPH_BESIDE_EARLIER_MIDDLE", "GRAPH_BESIDE_EARLIER_SMALL", "GRAPH_BESIDE_XRANGE", "GRAPH_LARGE",
+    "GRAPH_MEMORY", "GRAPH_MIDDLE", "GROWTH_OF_COST", "HELP", "IMPORT", "INDEX_MEMORY",
+    "LINEAGE_END_TO_END", "LINEAGE_FOLD_GROWTH", "LIVE_CONNECTIONS", "LIVE_MEDIAN", "LIVE_MEMORY",
+    "LIVE_SLOWEST", "OUTAGE_BESIDE_UP", "RECORD_MEDIAN", "RECORD_SLOWEST", "ROUND_TRIPS_OF_A_FAMILY",
+    "ROUND_TRIPS_OF_A_TASK", "RUN_EDGE_MEMORY", "SCANNING_COMMANDS", "SEALED_MEMORY", "SESSION_ANALYSED",
     "UNCHANGED_BESIDE_PING",
 ]  # fmt: skip
 
@@ -24,10 +26,16 @@ DISABLED_CALL_SITE: Final = Target("P2", most=0.3)
 """µs a call site."""
 APPEND_BESIDE_RAW: Final = Target("P3", least=0.85)
 """Of what raw commands carry in the same run."""
+APPEND_CLUSTER: Final = Target("P3", least=60_000)
+"""Events a second into three masters."""
 APPEND_FEW_TASKS: Final = Target("P3", least=150_000)
 """Events a second with 64 live tasks."""
 CONSUMER_OVERHEAD: Final = Target("P4", most=60)
 """µs a message with an empty handler."""
+CONSUMER_SHARE: Final = Target("P4", most=3)
+"""% of the time that the same messages take with recording off, with a handler of 1 ms."""
+CONSUMER_BESIDE_BARE: Final = Target("P5", least=0.7)
+"""Of the messages a second that a bare aio-pika consumer takes and acks in the same run."""
 FOLD_SMALL: Final = Target("P6", most=4)
 """µs an event at 1,000 events."""
 FOLD_LARGE: Final = Target("P6", most=8)
@@ -66,6 +74,18 @@ LIVE_SLOWEST: Final = Target("P10", most=250)
 """ms, 99th percentile."""
 LIVE_CONNECTIONS: Final = Target("P10", most=1)
 """Connections to the store for each 64 watched tasks."""
+LIVE_MEMORY: Final = Target("P9", most=4_500)
+"""Bytes of a live stream of 8 events."""
+SEALED_MEMORY: Final = Target("P9", most=1_700)
+"""Bytes of a sealed stream of 8 events."""
+INDEX_MEMORY: Final = Target("P9", most=800)
+"""Bytes of all indexes of a task."""
+RUN_EDGE_MEMORY: Final = Target("P9", most=100)
+"""Bytes of a run edge."""
+GROWTH_OF_COST: Final = Target("P12", most=1.2)
+"""Cost among many tasks, of that among 1,000."""
+SCANNING_COMMANDS: Final = Target("P12", most=0)
+"""Commands that look at whatever there is."""
 IMPORT: Final = Target("P11", most=60)
 """ms for `import relayna`, with the interpreter's start."""
 HELP: Final = Target("P11", most=150)

@@ -138,15 +138,12 @@ def encode_frame(
     task_id: TaskId, topology_kind: str | None, first_append_ms: int | None, events: Sequence[bytes]
 ) -> bytes:
     """One stream entry of events that `encode_event` made."""
-    return _encoder.encode(
-        (
-            FRAME_VERSION,
-            storable_text(task_id),
-            topology_kind,
-            first_append_ms,
-            [Raw(item) for item in events],
-        )
-    )
+    encoded = [Raw(item) for item in events]
+    try:
+        return _encoder.encode((FRAME_VERSION, task_id, topology_kind, first_append_ms, encoded))
+    except _unencodable:
+        storable = storable_text(task_id)
+        return _encoder.encode((FRAME_VERSION, storable, topology_kind, first_append_ms, encoded))
 
 
 def decode_frame(payload: bytes, *, task_id: TaskId, stream_id: StreamId) -> Frame:

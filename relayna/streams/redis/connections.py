@@ -10,7 +10,7 @@ from collections.abc import Callable
 import anyio
 from redis import exceptions as driver
 
-from relayna.streams.redis.line import Connection, Line
+from relayna.streams.redis.wire import Connection, Wire
 
 __all__ = ["Connections"]
 
@@ -26,15 +26,15 @@ class Connections:
         wait_seconds: float,
         silence_seconds: float | None,
     ) -> None:
-        """`make` gives one that is not connected yet; `silence_seconds` as for `Line`."""
+        """`make` gives one that is not connected yet; `silence_seconds` as for `Wire`."""
         self._make = make
         self._wait_seconds = wait_seconds
         self._silence_seconds = silence_seconds
         self._free = anyio.Semaphore(most, fast_acquire=True)
-        self._idle: list[Line] = []
-        self._all: set[Line] = set()
+        self._idle: list[Wire] = []
+        self._all: set[Wire] = set()
 
-    async def lend(self) -> Line:
+    async def lend(self) -> Wire:
         """The one that was used last, or a new one. Raises what its greeting raises and the driver's errors."""
         try:
             self._free.acquire_nowait()
@@ -42,29 +42,29 @@ class Connections:
             await self._wait()
         try:
             while self._idle:
-                line = self._idle.pop()
-                if line.is_usable:
-                    return line
-                await self._drop(line)
+                wire = self._idle.pop()
+                if wire.is_usable:
+                    return wire
+                await self._drop(wire)
             return await self._connect()
         except BaseException:
             self._free.release()
             raise
 
-    async def take_back(self, line: Line) -> None:
+    async def take_back(self, wire: Wire) -> None:
         """Keep it for the next, or drop it when it cannot be used again."""
         self._free.release()
-        if line.is_usable:
-            self._idle.append(line)
+        if wire.is_usable:
+            self._idle.append(wire)
         else:
-            await self._drop(line)
+            await self._drop(wire)
 
     async def aclose(self) -> None:
         """Close all, those that are lent too. More can be lent afterwards."""
-        lines, self._all = self._all, set()
+        wires, self._all = self._all, set()
         self._idle.clear()
-        for line in lines:
-            await line.close()
+        for wire in wires:
+            await wire.close()
 
     async def _wait(self) -> None:
         try:
@@ -73,19 +73,19 @@ class Connections:
         except TimeoutError:
             raise driver.ConnectionError("No connection available.") from None
 
-    async def _connect(self) -> Line:
+    async def _connect(self) -> Wire:
         connection = self._make()
         try:
             await connection.connect()
-            line = Line(connection, silence_seconds=self._silence_seconds)
+            wire = Wire(connection, silence_seconds=self._silence_seconds)
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await connection.disconnect(nowait=True)
             raise
-        self._all.add(line)
-        return line
+        self._all.add(wire)
+        return wire
 
-    async def _drop(self, line: Line) -> None:
-        self._all.discard(line)
+    async def _drop(self, wire: Wire) -> None:
+        self._all.discard(wire)
         with anyio.CancelScope(shield=True):
-            await line.drop()
+            await wire.drop()

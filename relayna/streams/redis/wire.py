@@ -1,4 +1,4 @@
-"""One connection, from when redis-py has made and greeted it: commands go out in one write, replies come in as read.
+"""One connection, from when redis-py has made and greeted it: commands go out as packed, replies come in as read.
 
 Owns the bytes on their way, and how long a silence may last. redis-py connects (TLS, credentials, database); then
 its transport is given a protocol of ours, for through redis-py each reply costs a coroutine and a timeout of its
@@ -14,7 +14,7 @@ from typing import Final, Protocol, cast
 import hiredis
 from redis import exceptions as driver
 
-__all__ = ["Connection", "Refusal", "Line"]
+__all__ = ["Connection", "Refusal", "Wire"]
 
 _MORE_TO_COME: Final = object()
 
@@ -36,7 +36,7 @@ class Refusal(Exception):
     """What the server said in place of a reply, code and all. A value among replies; never raised."""
 
 
-class Line(asyncio.Protocol):
+class Wire(asyncio.Protocol):
     """A connection to a server that has just been greeted: nothing is on its way. One exchange at a time."""
 
     def __init__(self, connection: Connection, *, silence_seconds: float | None) -> None:
@@ -60,7 +60,7 @@ class Line(asyncio.Protocol):
         self._transport.set_protocol(self)
 
     async def exchange(self, portions: Iterable[bytes], replies: list[object], *, wanted: int) -> None:
-        """Send, a portion after the other, and fill `replies` with so many. Those that came are there if this raises.
+        """Send each portion, and fill `replies` with so many; those that came are in it also when this raises.
 
         Raises redis-py's `ConnectionError` and `TimeoutError`. Whoever is cancelled here, or sees it raise, must
         `drop` the connection: a reply that is still to come would answer the next command.
