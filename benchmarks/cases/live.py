@@ -87,7 +87,7 @@ class _Load:
         self._url = bench.store_url
         self._prefix = bench.fresh_prefix()
         self._rounds = bench.rounds
-        self._events_a_round = 60 if bench.quick else 400
+        self._events_a_round = 60 if bench.quick else 350
         self._task_ids = [f"order/2026/{number:06d}" for number in range(_TASKS)]
         self._followers = [Follower(number % _TASKS) for number in range(_CLIENTS)]
         self._sent: dict[int, float] = {}
