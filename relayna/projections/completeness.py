@@ -138,9 +138,10 @@ def _holes(run: TaskRun, *, trimmed: bool) -> list[Gap]:
     broken = [attempt for attempt in run.attempts.members if not _is_whole(attempt)]
     causeless = _without_their_cause(run)
     heads, explained = _heads_missing(run, broken, causeless)
-    before_everything = _before_everything(run, heads)
+    dangling = dangling_facts(run, observed=has_observations(run))[explained:]
+    before_everything = _before_everything(run, heads) if heads or dangling else set()
     gaps: list[Gap] = []
-    for placed in dangling_facts(run, observed=has_observations(run))[explained:]:
+    for placed in dangling:
         elsewhere = "head_missing" if placed.own_id in before_everything else "gap"
         reason = "trimmed" if trimmed else elsewhere
         gaps.append(Gap(reason=reason, task_id=run.task_id, detail={"named_by": placed.own_id}))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cached_property
 from typing import Any, Final, TypeAlias
 
@@ -54,9 +54,11 @@ class DeadLetter(Struct, kw_only=True, gc=False):
 
 
 def distinct_dead_letters(
-    observed: Iterable[PlacedEvent], stored: Iterable[PlacedEvent], replays: Iterable[PlacedEvent]
+    observed: Collection[PlacedEvent], stored: Collection[PlacedEvent], replays: Iterable[PlacedEvent]
 ) -> list[DeadLetter]:
     """The dead letters, in order of what stands for them; each argument in order."""
+    if not observed and not stored:
+        return []
     register = _Register()
     for placed in observed:
         register.take(placed, None)

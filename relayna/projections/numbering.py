@@ -21,12 +21,10 @@ def number_nodes(
     task_id: TaskId, attempts: Iterable[Attempt], retries: Iterable[Retry], letters: Iterable[DeadLetter]
 ) -> None:
     """Give them their ids, so that edges can be drawn between them; each argument in order."""
-    prefix = node_id("retry", task_id)
     for number, retry in enumerate(retries, 1):
-        retry.number, retry.node_id = number, f"{prefix}:{number}"
-    prefix = node_id("dlq", task_id)
+        retry.number, retry.node_id = number, node_id("retry", task_id, number)
     for number, letter in enumerate(letters, 1):
-        letter.number, letter.node_id = number, f"{prefix}:{number}"
+        letter.number, letter.node_id = number, node_id("dlq", task_id, number)
     series: dict[str, tuple[str, Iterator[int]]] = {}
     for attempt in attempts:
         of_its_lane = series.get(attempt.lane)

@@ -48,6 +48,8 @@ def place_events(events: Mapping[EventId, RecordedEvent]) -> tuple[dict[EventId,
     as_told = place_as_told(events)
     if as_told is not None:
         placed, aside = as_told
+        if not aside:
+            return placed, False
         rest = _Walk(events, {}, placed)
         rest.place_all(_by_time(aside, events))
         if not rest.circular:

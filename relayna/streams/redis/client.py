@@ -19,6 +19,7 @@ from redis.backoff import NoBackoff
 
 from relayna.errors import InvalidSetting, StoreError, StoreRefused
 from relayna.store_url import Endpoint
+from relayna.streams.redis.commands import portions
 from relayna.streams.redis.confirmation import Confirmation
 from relayna.streams.redis.connections import Connections
 from relayna.streams.redis.failures import DRIVER_ERRORS, Failed, masked_url, translated
@@ -26,7 +27,7 @@ from relayna.streams.redis.greeting import Part, greeting
 from relayna.streams.redis.replies import Command, Reply
 from relayna.streams.redis.wire import Connection, Refusal
 
-__all__ = ["Command", "ConnectionCount", "ConnectionSettings", "Reply", "StoreClient", "pack"]
+__all__ = ["Command", "ConnectionCount", "ConnectionSettings", "Reply", "StoreClient"]
 
 _SECONDS_TO_CONNECT = 2.0
 _SECONDS_TO_ANSWER = 5.0
@@ -159,7 +160,6 @@ class StoreClient:
                 await self._connections.aclose()
 
     async def _exchange(self, commands: Sequence[Command]) -> list[Reply]:
-        packed = pack(commands)
         try:
             wire = await self._connections.lend()
         except StoreError as error:  # what its greeting found
@@ -168,7 +168,7 @@ class StoreClient:
             return [Failed(translated(error, command="the connection", url=self.url))] * len(commands)
         said: list[object] = []
         try:
-            await wire.exchange(packed, said, wanted=len(commands))
+            await wire.exchange(portions(commands), said, wanted=len(commands))
         except DRIVER_ERRORS as error:
             silence = Failed(translated(error, command="the request", url=self.url), outcome_unknown=True)
             return [*_replies(commands, said), *[silence] * (len(commands) - len(said))]
@@ -193,21 +193,6 @@ def _reply(said: object, command: Command) -> Reply:
     if isinstance(said, Refusal):
         return Failed(StoreRefused(str(command[0]), str(said)))
     return cast("Reply", said)
-
-
-def pack(commands: Sequence[Command]) -> bytes:
-    """The commands as the server reads them (RESP).
-
-    >>> pack([("GET", "a")])
-    b'*2\\r\\n$3\\r\\nGET\\r\\n$1\\r\\na\\r\\n'
-    """
-    parts: list[bytes] = []
-    for command in commands:
-        parts.append(b"*%d\r\n" % len(command))
-        for argument in command:
-            data = argument if isinstance(argument, bytes) else str(argument).encode(errors="surrogatepass")
-            parts.append(b"$%d\r\n%b\r\n" % (len(data), data))
-    return b"".join(parts)
 
 
 def _counted(

@@ -1,4 +1,4 @@
-"""One connection, from when redis-py has made and greeted it: commands go out in one write, replies come in as read.
+"""One connection, from when redis-py has made and greeted it: commands go out as packed, replies come in as read.
 
 Owns the bytes on their way, and how long a silence may last. redis-py connects (TLS, credentials, database); then
 its transport is given a protocol of ours, for through redis-py each reply costs a coroutine and a timeout of its
@@ -8,6 +8,7 @@ own (docs/decisions/0017-the-read-path.md). Knows no command, and translates no 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Final, Protocol, cast
 
 import hiredis
@@ -58,19 +59,20 @@ class Wire(asyncio.Protocol):
         """Whether another exchange may be tried."""
         self._transport.set_protocol(self)
 
-    async def exchange(self, packed: bytes, replies: list[object], *, wanted: int) -> None:
-        """Send, and fill `replies` with so many. Those that came are in it also when this raises.
+    async def exchange(self, portions: Iterable[bytes], replies: list[object], *, wanted: int) -> None:
+        """Send each portion, and fill `replies` with so many; those that came are in it also when this raises.
 
         Raises redis-py's `ConnectionError` and `TimeoutError`. Whoever is cancelled here, or sees it raise, must
         `drop` the connection: a reply that is still to come would answer the next command.
         """
         self._replies, self._wanted = replies, wanted
         self._answered = answered = self._loop.create_future()
-        self._transport.write(packed)
         if self._silence_seconds is not None:
             self._heard_at = self._loop.time()
             self._silence = self._loop.call_at(self._heard_at + self._silence_seconds, self._listen)
         try:
+            for portion in portions:
+                self._transport.write(portion)
             await answered
         except BaseException:
             self.is_usable = False
