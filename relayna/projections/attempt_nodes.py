@@ -52,7 +52,7 @@ def attempt_state(attempt: Attempt) -> NodeState:
 
 
 def _draw_birth(run: TaskRun, attempt: Attempt, home: str, drawing: Drawing) -> None:
-    birth, message = run.births[attempt.ref], run.message_of.get(attempt.ref)
+    birth, message = run.births[attempt.ref], attempt.message_node
     source, kind, time = birth.source, birth.kind, attempt.begun
     if source is None and message is not None and not birth.of_task:
         source, kind = message, "entered_stage"
@@ -128,7 +128,7 @@ def _add_times(run: TaskRun, attempt: Attempt, shown: dict[str, Any]) -> None:
     if attempt.repeated:
         shown["deliveries_repeated"] = attempt.repeated
     anomalies = ["clock_skew"] if is_skewed else []
-    if attempt.repeated or _acked_but_redelivered(run, attempt):
+    if attempt.repeated or _acked_but_redelivered(attempt):
         anomalies.append("lost_ack")
     if anomalies:
         shown["anomalies"] = anomalies
@@ -146,9 +146,9 @@ def due_at(run: TaskRun, attempt: Attempt) -> Instant | None:
     return causing.time
 
 
-def _acked_but_redelivered(run: TaskRun, attempt: Attempt) -> bool:
+def _acked_but_redelivered(attempt: Attempt) -> bool:
     """Foreign records have no `DeliveryRepeated`; there a redelivery after the ack tells of the lost one."""
-    return attempt.outcome.name == "acked" and attempt.ref in run.redelivered_after
+    return attempt.outcome.name == "acked" and attempt.redelivered_after
 
 
 def _add_samples(samples: Sequence[TaskResourceSampled], shown: dict[str, Any]) -> None:

@@ -189,7 +189,7 @@ class _Rules:
             )
             for placed in letter.records():
                 self._letters_by_event[placed.own_id] = letter
-            by = self._run.attribution_of(letter).attempt
+            by = letter.by.attempt
             born = Birth(letter.node_id, "replayed_as", "inferred", "replayed_before")
             for placed in letter.replays:
                 self._letters_by_event[placed.own_id] = letter

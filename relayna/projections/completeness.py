@@ -236,7 +236,12 @@ def _lost_closings(run: TaskRun, causeless: Iterable[tuple[Attempt, EventId]]) -
     for _, cause in causeless:
         number = cause.rpartition(".")[2]
         earlier = run.attempts.with_id(attempt_named_by(cause))
-        if earlier is not None and not earlier.closings and number.isdecimal() and len(number) < _LONGEST_SEQ:
+        if (
+            earlier is not None
+            and earlier.closing is None
+            and number.isdecimal()
+            and len(number) < _LONGEST_SEQ
+        ):
             proved[earlier.ref] = max(proved.get(earlier.ref, 0), int(number))
     gaps = []
     for ref, last in proved.items():

@@ -79,7 +79,7 @@ class _Gathering:
         self.replays.append(placed)
 
     def opaque(self, placed: PlacedEvent, body: Body) -> None:
-        self.run.opaque.append(placed)
+        self.run.opaque = with_one_more(self.run.opaque, placed)
 
     def about_attempt(self, placed: PlacedEvent, body: Body) -> None:
         attempt = self.run.attribute(placed).attempt
@@ -96,7 +96,7 @@ class _Gathering:
 
     def lost(self, placed: PlacedEvent, body: Body) -> None:
         # A producer's loss is of no attempt, whichever ran at that time.
-        self.run.losses.append(placed)
+        self.run.losses = with_one_more(self.run.losses, placed)
         attempt = self.run.attempts.with_id(placed.event.envelope.attempt_id)
         if attempt is not None and isinstance(body, EventsLost):
             attempt.losses = with_one_more(attempt.losses, body)
@@ -104,10 +104,12 @@ class _Gathering:
     def closing(self, placed: PlacedEvent, body: Body) -> None:
         by = self.run.attribute(placed)
         if by.attempt is not None:
-            by.attempt.closings = with_one_more(by.attempt.closings, placed)
+            if by.attempt.closing is not None:
+                by.attempt.closings_before = with_one_more(by.attempt.closings_before, by.attempt.closing)
+            by.attempt.closing = placed
             self._handled_message(by.attempt, placed, body)
         if isinstance(body, ConsumerRetryScheduled | AggregationRetryScheduled):
-            self.run.retries.append(Retry(placed=placed, body=body, by=by))
+            self.run.retries = with_one_more(self.run.retries, Retry(placed=placed, body=body, by=by))
         elif isinstance(body, ConsumerDeadLetterPublished | AggregationDeadLetterPublished):
             self.observed_letters.append(placed)
         elif isinstance(body, WorkflowStageAcked):
@@ -171,7 +173,8 @@ class _Gathering:
         attribute_letters(run)
         for message in run.messages.values():
             message.origin = message_origin(message, run.attempts, run.placed)
-            run.message_of.update((attempt.ref, message.node_id) for attempt in message.attempts)
+            for attempt in message.attempts:
+                attempt.message_node = message.node_id
         find_births(run)
         cut_circles(run)
         settle_attempts(run)
