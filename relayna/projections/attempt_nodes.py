@@ -16,7 +16,6 @@ from relayna.projections.attempts import AGGREGATION, Attempt, Received
 from relayna.projections.attribution import OBSERVED
 from relayna.projections.completeness import proved_to
 from relayna.projections.drawing import Drawing
-from relayna.projections.fact_ids import cause_of
 from relayna.projections.graph import NodeState
 from relayna.projections.task_run import TaskRun
 
@@ -72,11 +71,11 @@ def _draw_attempt(run: TaskRun, attempt: Attempt, drawing: Drawing) -> None:
         task_id=run.task_id,
         label=f"{stage or run.task_id} attempt {attempt.number}",
         time=attempt.begun,
-        annotations=_annotations(run, attempt),
+        annotations=_annotations(attempt),
     )
 
 
-def _annotations(run: TaskRun, attempt: Attempt) -> dict[str, Any]:
+def _annotations(attempt: Attempt) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "ref": attempt.ref,
         "state": attempt_state(attempt),
@@ -91,7 +90,7 @@ def _annotations(run: TaskRun, attempt: Attempt) -> dict[str, Any]:
         shown["proved_to"] = proved
     if attempt.failed is not None:
         _add_failure(attempt.failed.event.body, shown)
-    _add_times(run, attempt, shown)
+    _add_times(attempt, shown)
     if attempt.samples:
         _add_samples(attempt.samples, shown)
     return shown
@@ -116,8 +115,8 @@ def _add_failure(body: Body, shown: dict[str, Any]) -> None:
             shown["exception_message"] = body.exception_message
 
 
-def _add_times(run: TaskRun, attempt: Attempt, shown: dict[str, Any]) -> None:
-    begun, closed_at, due = attempt.begun, attempt.closed_at, due_at(run, attempt)
+def _add_times(attempt: Attempt, shown: dict[str, Any]) -> None:
+    begun, closed_at, due = attempt.begun, attempt.closed_at, due_at(attempt)
     is_skewed = False
     if closed_at is not None and UNTIMED not in (begun, closed_at):
         shown["duration_ms"] = milliseconds_between(begun, closed_at)
@@ -134,10 +133,9 @@ def _add_times(run: TaskRun, attempt: Attempt, shown: dict[str, Any]) -> None:
         shown["anomalies"] = anomalies
 
 
-def due_at(run: TaskRun, attempt: Attempt) -> Instant | None:
+def due_at(attempt: Attempt) -> Instant | None:
     """When the message could have been handed out: published, or its retry's delay over."""
-    cause = cause_of(attempt.opened.event.envelope) if attempt.opened else None
-    causing = run.placed.get(cause) if cause is not None else None
+    causing = attempt.caused_by
     if causing is None or causing.time == UNTIMED:
         return None
     body = causing.event.body

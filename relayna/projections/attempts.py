@@ -28,7 +28,7 @@ from relayna.events import (
     WorkflowStageFailed,
 )
 from relayna.events.vocabulary import EVENT_TYPES
-from relayna.ids import AttemptId
+from relayna.ids import AttemptId, EventId
 from relayna.instants import Instant
 from relayna.projections.few import Few
 from relayna.projections.outcomes import RUNNING, Outcome
@@ -83,6 +83,10 @@ class Attempt(Struct, kw_only=True, gc=False):
     opened: PlacedEvent | None = None
     received: Received | None = None
     """What its delivery was, when that is known."""
+    cause: EventId | None = None
+    """What the event that opened it names as what led to it, here or not."""
+    caused_by: PlacedEvent | None = None
+    """That event, where it is here."""
     identity: DeliveryIdentity | None = None
     """What it has in common with other deliveries of the same; none for a message without an id."""
     failed: PlacedEvent | None = None

@@ -56,9 +56,8 @@ class _LetterFinder:
         self._messages |= {body.message_id for body in bodies if isinstance(body, TaskPublished)}
         self._messages |= run.messages.keys()
         for attempt in run.attempts.members:
-            cause = cause_of(attempt.opened.event.envelope) if attempt.opened else None
-            if cause is not None:
-                self._by_cause.setdefault(cause, []).append(attempt)
+            if attempt.cause is not None:
+                self._by_cause.setdefault(attempt.cause, []).append(attempt)
             received = attempt.received
             if received is not None and received.message_id is not None:
                 self._by_message.setdefault(received.message_id, Line()).append(attempt)

@@ -132,7 +132,7 @@ def _entries(run: TaskRun, start: Instant | None) -> Iterable[TimelineEntry]:
                 placed,
                 start,
                 by=by.get(own_id) or _attribution(run, placed),
-                queue_wait_ms=_queue_wait(run, waits.get(own_id)),
+                queue_wait_ms=_queue_wait(waits.get(own_id)),
                 duration_ms=_duration(ends.get(own_id)),
                 told_again=tellings.times.get(own_id, 0),
             )
@@ -206,8 +206,8 @@ def _entry(
     )
 
 
-def _queue_wait(run: TaskRun, attempt: Attempt | None) -> int | None:
-    due = None if attempt is None else due_at(run, attempt)
+def _queue_wait(attempt: Attempt | None) -> int | None:
+    due = None if attempt is None else due_at(attempt)
     if attempt is None or due is None or UNTIMED in (due, attempt.begun):
         return None
     return milliseconds_between(due, attempt.begun)
