@@ -19,9 +19,19 @@ class _Run(Generic[ResultT]):
     """One doing of the work."""
 
     def __init__(self) -> None:
-        self.ended = anyio.Event()
         self.result: tuple[ResultT] | None = None
         self.error: Exception | None = None
+        self._ended: anyio.Event | None = None
+        """Made when somebody waits, which is rare, and dear beside a small piece of work."""
+
+    async def wait(self) -> None:
+        if self._ended is None:
+            self._ended = anyio.Event()
+        await self._ended.wait()
+
+    def end(self) -> None:
+        if self._ended is not None:
+            self._ended.set()
 
 
 class SharedWork(Generic[ResultT]):
@@ -44,7 +54,7 @@ class SharedWork(Generic[ResultT]):
         """
         began_before = self._runs.get(key)
         while (run := self._runs.get(key)) is not None:
-            await run.ended.wait()
+            await run.wait()
             if run.error is not None and run is not began_before:
                 raise run.error
             # Without a result, whoever did it was cancelled: the next one does it.
@@ -64,4 +74,4 @@ class SharedWork(Generic[ResultT]):
             return result
         finally:
             del self._runs[key]
-            run.ended.set()
+            run.end()
