@@ -33,9 +33,10 @@ from relayna.streams import DEFAULT_TENANT, Append, KeyGrammar, MemoryLog, TaskA
 from relayna.streams.memory_read_models import MemoryReadModels
 from relayna.streams.read_model_changes import RowChange, TenantChanges, changes_by_tenant
 from relayna.streams.read_models import Checkpoint, IndexTerm, Lease, Row
-from relayna.streams.redis.client import Command, pack
+from relayna.streams.redis.commands import pack
 from relayna.streams.redis.index_leaves import LeafChanges, leaf_changes
 from relayna.streams.redis.read_models_writing import FencedCall
+from relayna.streams.redis.replies import Command
 from relayna.streams.redis.run_records_values import Directory
 from relayna.streams.redis.run_records_writing import RunChanges, first_parts, weeks_to_begin
 from relayna.streams.redis.script import load_script

@@ -42,5 +42,5 @@ def _of_figure(figure: Figure, names: Sequence[str], rounds: int) -> Iterator[st
         yield f"has {len(figure.samples)} samples of {rounds} rounds"
     if not all(map(math.isfinite, figure.samples)):
         yield "has samples that are no numbers"
-    elif not figure.signed and any(sample < 0 for sample in figure.samples):
-        yield "has samples below zero"
+    elif not figure.signed and figure.median is not None and figure.median < 0:
+        yield "is below zero"

@@ -21,6 +21,7 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
 """No browser takes an answer for another type, runs anything in it or shows it inside another site's page."""
 
 _HEADERS: Final = {"Cache-Control": "no-cache", **SECURITY_HEADERS}
+_RAW_HEADERS: Final = [(name.lower().encode(), value.encode()) for name, value in _HEADERS.items()]
 
 
 def make_response(
@@ -32,8 +33,8 @@ def make_response(
 
 def dressed(response: Response, request: Request) -> Response:
     """The response with the headers that it lacks, such as a stream's; what a token was shown for is private."""
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
+    there = {name for name, _ in response.raw_headers}
+    response.raw_headers += [header for header in _RAW_HEADERS if header[0] not in there]
     if "authorization" in request.headers:
         if "no-store" not in response.headers["Cache-Control"]:
             response.headers["Cache-Control"] = "private, no-cache"

@@ -35,6 +35,11 @@ def find_births(run: TaskRun) -> None:
         previous[attempt.lane] = attempt
 
 
+_FROM_ITS_MESSAGE: Final = Birth(None, "received_by", OBSERVED)
+_CAUSE_MISSING: Final = Birth(None, "received_by", "inferred", "cause_missing")
+_NO_OTHER_ORIGIN: Final = Birth(None, "received_by", "inferred", "no_other_origin")
+
+
 class _Timeline:
     """What may lead to an attempt, in order, each with the birth that it would be."""
 
@@ -104,7 +109,7 @@ class _Rules:
             by = self._run.attribute(causing)
             if by.attempt is not None and by.attempt is not attempt:
                 return Birth(by.attempt.node_id, "manual_retry_to", by.evidence, by.rule)
-        return Birth(None, "received_by", OBSERVED)
+        return _FROM_ITS_MESSAGE
 
     def _by_retry_number(self, attempt: Attempt) -> Birth | None:
         received = attempt.received
@@ -162,10 +167,8 @@ class _Rules:
 
     def _of_the_task(self, attempt: Attempt) -> Birth:
         if _cause(attempt) is not None:
-            return Birth(None, "received_by", "inferred", "cause_missing")
-        if attempt.observed:
-            return Birth(None, "received_by", OBSERVED)
-        return Birth(None, "received_by", "inferred", "no_other_origin")
+            return _CAUSE_MISSING
+        return _FROM_ITS_MESSAGE if attempt.observed else _NO_OTHER_ORIGIN
 
     def _index_retries(self) -> None:
         for retry in self._run.retries:

@@ -22,8 +22,6 @@ from relayna.events import (
     EventsLost,
     Opaque,
     RecordedEvent,
-    StatusPublished,
-    TaskLifecycleStatusPublished,
     TaskResourceSampled,
     WorkflowMessagePublished,
     WorkflowMessageReceived,
@@ -36,6 +34,7 @@ from relayna.projections.attempts import Attempt
 from relayna.projections.births import find_births
 from relayna.projections.dead_letters import distinct_dead_letters
 from relayna.projections.drawing import node_id
+from relayna.projections.few import with_one_more
 from relayna.projections.logical_messages import LogicalMessage, message_origin
 from relayna.projections.numbering import number_nodes
 from relayna.projections.ordering import OrderKey, PlacedEvent
@@ -54,7 +53,7 @@ def gather_task_run(
     """Put one task's events together. `taken` are ids of message nodes that other tasks have; it grows."""
     run = TaskRun(task_id, events)
     gathering = _Gathering(run, set() if taken is None else taken)
-    for placed in run.ordered:
+    for placed in run.reading.others:
         body = placed.event.body
         take = _TAKERS.get(type(body))
         if take is not None:
@@ -69,13 +68,9 @@ class _Gathering:
     def __init__(self, run: TaskRun, taken: set[str]) -> None:
         self.run = run
         self.taken = taken
-        self.statuses: list[PlacedEvent] = []
         self.observed_letters: list[PlacedEvent] = []
         self.stored_letters: list[PlacedEvent] = []
         self.replays: list[PlacedEvent] = []
-
-    def status(self, placed: PlacedEvent, body: Body) -> None:
-        self.statuses.append(placed)
 
     def stored_letter(self, placed: PlacedEvent, body: Body) -> None:
         self.stored_letters.append(placed)
@@ -94,7 +89,7 @@ class _Gathering:
             case DeliveryRepeated():
                 attempt.repeated += 1
             case TaskResourceSampled():
-                attempt.samples.append(body)
+                attempt.samples = with_one_more(attempt.samples, body)
             case _:
                 attempt.failed = attempt.failed or placed
                 self._handled_message(attempt, placed, body)
@@ -104,12 +99,12 @@ class _Gathering:
         self.run.losses.append(placed)
         attempt = self.run.attempts.with_id(placed.event.envelope.attempt_id)
         if attempt is not None and isinstance(body, EventsLost):
-            attempt.losses.append(body)
+            attempt.losses = with_one_more(attempt.losses, body)
 
     def closing(self, placed: PlacedEvent, body: Body) -> None:
         by = self.run.attribute(placed)
         if by.attempt is not None:
-            by.attempt.closings.append(placed)
+            by.attempt.closings = with_one_more(by.attempt.closings, placed)
             self._handled_message(by.attempt, placed, body)
         if isinstance(body, ConsumerRetryScheduled | AggregationRetryScheduled):
             self.run.retries.append(Retry(placed=placed, body=body, by=by))
@@ -119,7 +114,7 @@ class _Gathering:
             for message_id in sorted(set(body.joined_message_ids)):
                 message = self._message(message_id)
                 if by.attempt is not None:
-                    message.joined.append(by.attempt)
+                    message.joined = with_one_more(message.joined, by.attempt)
 
     def _handled_message(self, attempt: Attempt, placed: PlacedEvent, body: Body) -> None:
         """An attempt whose beginning is missing may tell at its end which message it handled."""
@@ -170,7 +165,7 @@ class _Gathering:
 
     def finish(self) -> None:
         run = self.run
-        run.statuses = distinct_statuses(sorted(self.statuses, key=self._by_attempt))
+        run.statuses = distinct_statuses(run.reading.statuses, by_attempt=self._by_attempt)
         run.letters = distinct_dead_letters(self.observed_letters, self.stored_letters, self.replays)
         number_nodes(run.task_id, run.attempts.members, run.retries, run.letters)
         attribute_letters(run)
@@ -183,8 +178,6 @@ class _Gathering:
 
 
 _TAKERS: Final[dict[type[Body], Callable[[_Gathering, PlacedEvent, Body], None]]] = {
-    StatusPublished: _Gathering.status,
-    TaskLifecycleStatusPublished: _Gathering.status,
     DeadLetterRecorded: _Gathering.stored_letter,
     DeadLetterReplayed: _Gathering.replay,
     Opaque: _Gathering.opaque,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from relayna.projections.attempt_nodes import attempt_state
 from relayna.projections.attribution import OBSERVED
-from relayna.projections.drawing import Drawing
+from relayna.projections.drawing import Drawing, annotated
 from relayna.projections.graph import EdgeKind, NodeState
 from relayna.projections.logical_messages import LogicalMessage
 from relayna.projections.task_run import TaskRun
@@ -26,9 +26,10 @@ def draw_messages(run: TaskRun, home: str, drawing: Drawing) -> None:
             "workflow_message",
             task_id=run.task_id,
             label=stage or message.message_id,
-            ref=message.message_id,
             time=time,
-            annotations={"state": _state(message), "stage": stage, "origin_stage": origin_stage},
+            annotations=annotated(
+                message.message_id, {"state": _state(message), "stage": stage, "origin_stage": origin_stage}
+            ),
         )
         by = message.origin
         source = by.attempt.node_id if by.attempt else home

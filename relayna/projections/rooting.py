@@ -17,10 +17,14 @@ _CUT: Final = Birth(None, "received_by", "inferred", "circle_cut", of_task=True)
 
 def cut_circles(run: TaskRun) -> None:
     """Hang the first attempt of each circle on the task. Births and messages' origins are known."""
+    if not run.messages and all(birth.source is None for birth in run.births.values()):
+        return
     above = _sources(run)
     attempts = {attempt.node_id: attempt for attempt in run.attempts.members}
     rooted: set[str] = set()
     for start in run.attempts.members:
+        if start.node_id in rooted or above[start.node_id] is None:
+            continue
         path: dict[str, None] = {}
         node: str | None = start.node_id
         while node is not None and node not in rooted:

@@ -100,14 +100,12 @@ class _LetterFinder:
 def settle_attempts(run: TaskRun) -> None:
     """Say how each attempt ended. Letters are attributed, births are known."""
     _mark_redelivered(run)
-    newest = _newest_by_message(run.attempts.members)
-    for attempt in run.attempts.members:
-        told = outcome_of([placed.event.body for placed in attempt.closings])
-        if told is not None:
-            attempt.outcome = told
-    done = {attempt.identity for attempt in run.attempts.members if _is_done(attempt)}
-    for attempt in run.attempts.members:
-        _settle(attempt, newest, done, handed_out_again=attempt.ref in run.redelivered_after)
+    unclosed = [attempt for attempt in run.attempts.members if not _close(attempt)]
+    if unclosed:
+        newest = _newest_by_message(run.attempts.members)
+        done = {attempt.identity for attempt in run.attempts.members if _is_done(attempt)}
+        for attempt in unclosed:
+            _settle(attempt, newest, done, handed_out_again=attempt.ref in run.redelivered_after)
     for letter in run.letters:
         ended = run.letters_by[letter.number].attempt
         if ended is not None and not ended.closings:
@@ -116,7 +114,20 @@ def settle_attempts(run: TaskRun) -> None:
     _settle_manual_retries(run)
 
 
+def _close(attempt: Attempt) -> bool:
+    """Whether its own closing events say how it ended."""
+    told = outcome_of([placed.event.body for placed in attempt.closings])
+    if told is None:
+        return False
+    attempt.outcome = told
+    times = [placed.time for placed in attempt.closings if placed.time != UNTIMED]
+    attempt.closed_at = max(times, default=None)
+    return True
+
+
 def _mark_redelivered(run: TaskRun) -> None:
+    if not any(attempt.received and attempt.received.redelivered for attempt in run.attempts.members):
+        return
     earlier: dict[tuple[object, ...], Attempt] = {}
     for attempt in run.attempts.members:
         received = attempt.received
@@ -149,11 +160,7 @@ def _settle(
     *,
     handed_out_again: bool,
 ) -> None:
-    """Own closing event, else what was confessed, else abandoned when the message was handled again."""
-    if attempt.closings:
-        times = [placed.time for placed in attempt.closings if placed.time != UNTIMED]
-        attempt.closed_at = max(times, default=None)
-        return
+    """What was confessed, else abandoned when the message was handled again."""
     confessed = [lost.outcome for lost in attempt.losses if lost.outcome is not None]
     received = attempt.received
     if confessed:

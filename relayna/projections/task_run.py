@@ -11,12 +11,13 @@ from msgspec import Struct
 
 from relayna.events import RecordedEvent
 from relayna.ids import EventId, TaskId
-from relayna.projections.attempts import Attempts, gather_attempts
+from relayna.projections.attempts import Attempts
 from relayna.projections.attribution import Attribution, Evidence, attribute
 from relayna.projections.dead_letters import DeadLetter
 from relayna.projections.graph import EdgeKind
 from relayna.projections.logical_messages import LogicalMessage
-from relayna.projections.ordering import PlacedEvent, in_causal_order
+from relayna.projections.ordering import PlacedEvent, place_events, sorted_places
+from relayna.projections.reading import read_events
 from relayna.projections.retries import Retry
 from relayna.projections.statuses import Status
 
@@ -46,9 +47,10 @@ class TaskRun:
 
     def __init__(self, task_id: TaskId, events: Mapping[EventId, RecordedEvent]) -> None:
         self.task_id = task_id
-        self.ordered, self.circular = in_causal_order(events)
-        self.attempts: Attempts = gather_attempts(self.ordered)
-        self.placed: dict[EventId, PlacedEvent] = {placed.own_id: placed for placed in self.ordered}
+        self.placed, self.circular = place_events(events)
+        self.ordered = sorted_places(self.placed)
+        self.reading = read_events(self.ordered)
+        self.attempts: Attempts = self.reading.attempts
         self.statuses: list[Status] = []
         self.retries: list[Retry] = []
         self.letters: list[DeadLetter] = []

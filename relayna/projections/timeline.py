@@ -7,7 +7,7 @@ was told is here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct, field
@@ -144,7 +144,7 @@ class _Tellings(Struct):
     again: set[EventId] = field(default_factory=set)
     times: dict[EventId, int] = field(default_factory=dict)
 
-    def add(self, placed: PlacedEvent, others: list[PlacedEvent]) -> None:
+    def add(self, placed: PlacedEvent, others: Sequence[PlacedEvent]) -> None:
         """One fact: the record that stands for it, and the others."""
         self.times[placed.own_id] = len(others)
         self.again.update(other.own_id for other in others)

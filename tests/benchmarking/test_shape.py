@@ -28,7 +28,7 @@ def test_a_whole_one_has_none() -> None:
         (figure(1, 2), "has 2 samples of 3 rounds"),
         (figure(1, math.nan, 2), "has samples that are no numbers"),
         (figure(1, math.inf, 2), "has samples that are no numbers"),
-        (figure(1, -1, 2), "has samples below zero"),
+        (figure(1, -1, -2), "is below zero"),
         (figure(1, 1, 2, beside="other"), "stands beside 'other', which is not there"),
     ],
 )
@@ -38,7 +38,7 @@ def test_figures_that_are_none(sound: Figure, fault: str) -> None:
 
 def test_figures_that_are_fine() -> None:
     measured_once = figure(330, name="once")
-    difference = figure(1, -1, 2, name="difference", signed=True)
+    difference = figure(1, -1, -2, name="difference", signed=True)
     unmeasured = figure(name="unmeasured", note="no server")
     assert faults_of(measured_once, difference, unmeasured) == []
 

@@ -43,11 +43,13 @@ def _state(info: Reply, expiry: Reply) -> StreamState:
     if not isinstance(info, list):  # "no such key"
         return StreamState()
     facts = dict(zip(info[::2], info[1::2], strict=True))
+    first = facts[b"first-entry"]
     return StreamState(
         length=_number(facts[b"length"]),
         entries_added=_number(facts[b"entries-added"]),
         last_id=StreamId(_text(facts[b"last-generated-id"])),
         expires_in_ms=expiry if isinstance(expiry, int) and expiry >= 0 else None,
+        first_id=StreamId(_text(first[0])) if isinstance(first, list) and first else None,
     )
 
 

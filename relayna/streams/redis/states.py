@@ -33,12 +33,13 @@ def _state(reply: Reply) -> StreamState:
     match reply:
         case None:
             return StreamState()
-        case [int() as length, int() as added, bytes() as last_id, int() as remaining]:
+        case [int() as length, int() as added, bytes() as last_id, int() as remaining, bytes() as first_id]:
             return StreamState(
                 length=length,
                 entries_added=added,
                 last_id=StreamId(last_id.decode()),
                 expires_in_ms=remaining if remaining >= 0 else None,
+                first_id=StreamId(first_id.decode()) if first_id else None,
             )
         case Failed():
             raise reply.error
