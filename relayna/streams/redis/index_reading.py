@@ -16,7 +16,7 @@ from relayna.streams.redis.failures import Failed
 from relayna.streams.redis.index_leaves import FEWEST_AT_ONCE, LeafChanges, leaf_changes, leaf_members
 from relayna.streams.redis.requests import Request
 from relayna.streams.redis.script import ScriptCall, load_script
-from relayna.streams.redis.store import Store
+from relayna.streams.redis.store import Exchange
 
 __all__ = ["IndexPart", "read_leaf_changes", "read_members"]
 
@@ -33,7 +33,9 @@ class IndexPart(Struct):
     """Whether nothing is left in it."""
 
 
-async def read_members(store: Store, parts: Sequence[IndexPart], *, newest_first: bool, limit: int) -> None:
+async def read_members(
+    store: Exchange, parts: Sequence[IndexPart], *, newest_first: bool, limit: int
+) -> None:
     """Read each part on by so many members at least, or to its end: in one round trip a node, as a rule.
 
     Raises `StoreUnreachable` or `StoreRefused`.
@@ -49,7 +51,7 @@ async def read_members(store: Store, parts: Sequence[IndexPart], *, newest_first
 
 
 async def read_leaf_changes(
-    store: Store, changes: Mapping[str, tuple[set[bytes], set[bytes]]]
+    store: Exchange, changes: Mapping[str, tuple[set[bytes], set[bytes]]]
 ) -> dict[str, LeafChanges]:
     """By index, what becomes of its leaves when members come and go, as they are now; in one round trip a node."""
     members = {index: sorted(added | removed) for index, (added, removed) in changes.items()}
