@@ -47,6 +47,8 @@ __all__ = ["fill", "filled_task"]
 _KINDS: Final = 20
 """After so many tasks the next is of the first's queue, and fails as it does."""
 _PROCESSES: Final = 2
+_FEW: Final = 10_000
+"""Starting processes takes longer."""
 _AT_ONCE: Final = 200
 _AGO: Final = 2 * 3_600_000_000
 _WEEK_MS: Final = 604_800_000
@@ -102,6 +104,9 @@ def filled_task(number: int, *, now: Instant) -> MadeTask:
 def fill(url: str, prefix: str, count: int, *, now: Instant) -> None:
     """Have a store hold so many tasks, and read models that follow the feeds of all shards."""
     shards = KeyGrammar(prefix).shard_count
+    if count <= _FEW:
+        _fill_shards(url, prefix, count, range(shards), now)
+        return
     with ProcessPoolExecutor(_PROCESSES, mp_context=multiprocessing.get_context("spawn")) as processes:
         halves = [
             processes.submit(_fill_shards, url, prefix, count, range(part, shards, _PROCESSES), now)
