@@ -2,7 +2,7 @@
 #
 # Set-up and talk go to stderr, so `make demo ARGS='--once --json'` prints JSON and nothing else.
 # Overrides: PYTHON (a Python 3.11 or newer), VENV (where the virtual environment lives), ARGS (for
-# demo and bench), PYTEST_ARGS (for test and soak).
+# demo and both of bench), PYTEST_ARGS (for test and soak).
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -20,11 +20,11 @@ ifneq ($(shell cat $(setup_done) 2>/dev/null),$(CURDIR))
 .PHONY: $(setup_done)
 endif
 
-.PHONY: help setup demo test check audit bench soak clean
+.PHONY: help setup demo test check audit bench bench-quick soak clean
 
 help: ## List these commands
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
-		|| sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1  \2/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
+		|| sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1  \2/p' Makefile
 
 setup: $(setup_done) ## Make the virtual environment, at the exact versions of constraints.txt
 	@:
@@ -50,8 +50,13 @@ check: $(setup_done) ## Format, lint, types and import contracts
 audit: $(setup_done) ## Known vulnerabilities of what constraints.txt names (needs the internet)
 	@$(bin)/python -m tools.audit_dependencies
 
-bench: $(setup_done) ## Measure speed; results go to benchmarks/results/
+bench: $(setup_done) ## Measure speed beside limits and peers, under 10 minutes; results go to benchmarks/results/
+	@tools/install-test-servers rabbitmq-server >&2
 	@$(bin)/python -m benchmarks $(ARGS)
+
+bench-quick: $(setup_done) ## The same at smaller sizes, under 90 seconds
+	@tools/install-test-servers rabbitmq-server >&2
+	@$(bin)/python -m benchmarks --quick $(ARGS)
 
 soak: $(setup_done) ## The reliability tests at full size (long)
 	@tools/install-test-servers >&2

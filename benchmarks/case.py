@@ -1,4 +1,4 @@
-"""What a benchmark is, and what it is given. Owns the shapes and the server that cases share."""
+"""What a benchmark is, and what it is given. Owns the shapes and the server that a case has."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 from uuid import uuid4
 
 from msgspec import Struct
@@ -16,7 +16,10 @@ from benchmarks.histories import History, record_history
 from benchmarks.workloads import Workload
 from relayna.streams.embedded import EmbeddedServer, bundled_binary, find_server
 
-__all__ = ["Bench", "Case", "store_binary"]
+__all__ = ["ROUNDS", "Bench", "Case", "store_binary"]
+
+ROUNDS: Final = 5
+"""At least so many samples of everything that varies."""
 
 
 def store_binary() -> Path:
@@ -29,17 +32,27 @@ class Bench:
 
     def __init__(self, *, quick: bool) -> None:
         self.quick = quick
-        self.rounds = 5
+        self.rounds = ROUNDS
         self._opened = ExitStack()
         self._server: EmbeddedServer | None = None
         self._histories: dict[str, tuple[int, History]] = {}
 
     @property
     def store_url(self) -> str:
-        """Where a store listens that is this run's alone."""
+        """Where a store listens that is this case's alone."""
         if self._server is None:
             self._server = self._opened.enter_context(EmbeddedServer(binary=store_binary()))
         return self._server.url
+
+    @property
+    def has_store(self) -> bool:
+        """Whether this case has needed one yet."""
+        return self._server is not None
+
+    def end_store(self) -> None:
+        """The next case begins with an empty one."""
+        self._server = None
+        self._opened.close()
 
     def history(self, workload: Workload, events: int) -> History:
         """A history of at least so many events; recorded once and kept."""
@@ -58,7 +71,7 @@ class Bench:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._opened.close()
+        self.end_store()
 
 
 class Case(Struct, frozen=True):

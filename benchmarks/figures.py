@@ -8,10 +8,15 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping
+from typing import Literal, TypeAlias
 
 from msgspec import Struct, field
 
-__all__ = ["Figure", "Target", "growth_exponent", "percentile"]
+__all__ = ["Figure", "Target", "Verdict", "growth_exponent", "percentile"]
+
+Verdict: TypeAlias = Literal["met", "within noise", "missed", "not measured"]
+"""`met`: the median keeps the target. `within noise`: it does not, and the most favourable round does. `missed`: no
+round does."""
 
 
 class Target(Struct, frozen=True):
@@ -25,10 +30,16 @@ class Target(Struct, frozen=True):
         """Whether the value keeps the bound."""
         return (self.most is None or value <= self.most) and (self.least is None or value >= self.least)
 
+    @property
+    def bound(self) -> str:
+        """The bound alone, as tables show it."""
+        bounds = [f"≥ {self.least:,g}"] if self.least is not None else []
+        bounds += [f"≤ {self.most:,g}"] if self.most is not None else []
+        return ", ".join(bounds)
+
     def __str__(self) -> str:
         """As the table shows it."""
-        bound = f"≤ {self.most:g}" if self.most is not None else f"≥ {self.least:g}"
-        return f"{self.name}: {bound}"
+        return f"{self.name}: {self.bound}"
 
 
 class Figure(Struct, frozen=True, kw_only=True):
@@ -37,9 +48,13 @@ class Figure(Struct, frozen=True, kw_only=True):
     name: str
     unit: str
     samples: list[float] = field(default_factory=list)
-    """None when it could not be measured; `note` says why."""
+    """None when it could not be measured; `note` says why. One of what does not vary from round to round."""
     target: Target | None = None
     note: str = ""
+    beside: str = ""
+    """The name of another figure of this case: the limit or the peer that took its turns in the same rounds."""
+    signed: bool = False
+    """Whether noise may bring it below zero, as it may a difference of two that are nearly alike."""
 
     @property
     def median(self) -> float | None:
@@ -47,10 +62,16 @@ class Figure(Struct, frozen=True, kw_only=True):
         return statistics.median(self.samples) if self.samples else None
 
     @property
-    def met(self) -> bool | None:
-        """Whether the median keeps the target; none without either."""
+    def verdict(self) -> Verdict | None:
+        """How it stands to its target; None without one."""
+        if self.target is None:
+            return None
         median = self.median
-        return None if self.target is None or median is None else self.target.is_met_by(median)
+        if median is None:
+            return "not measured"
+        if self.target.is_met_by(median):
+            return "met"
+        return "within noise" if any(map(self.target.is_met_by, self.samples)) else "missed"
 
 
 def growth_exponent(cost_by_size: Mapping[int, float]) -> float:

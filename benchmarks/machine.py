@@ -16,10 +16,9 @@ _PACKAGES = ("anyio", "hiredis", "msgspec", "redis")
 
 
 def describe_machine() -> dict[str, str]:
-    """The machine, the versions that matter, and how busy it was when the run began."""
+    """The machine, the versions that matter."""
     return {
         "processor": f"{os.cpu_count()} x {_processor()}",
-        "load": ", ".join(f"{load:.2f}" for load in os.getloadavg()),
         "system": f"{platform.system()} {platform.release()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "store": _first_line([str(store_binary()), "--version"]),

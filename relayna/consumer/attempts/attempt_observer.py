@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 
 from relayna.clock import Clock
+from relayna.consumer.attempts.shared_promise import SharedPromise
 from relayna.consumer.edge_words import other_runs
 from relayna.errors import RecorderClosed
 from relayna.events import Body, Envelope, Event, RunEdgeRecorded
@@ -42,7 +43,9 @@ class AttemptObserver:
         correlation_id: str | None,
         producer: str,
         topology_kind: str,
+        promise: SharedPromise | None = None,
     ) -> None:
+        """Whoever shares a `promise` waits with others for what was said to be stored."""
         self.attempt_id = attempt_id
         self.task_id = task_id
         self.parent_task_id = parent_task_id
@@ -51,6 +54,7 @@ class AttemptObserver:
         self.opened_at: Instant | None = None
         """When it said its first event; None without a sink."""
         self._sink = sink
+        self._promise = promise or sink
         self._clock = clock
         self._producer = producer
         self._topology_kind = topology_kind
@@ -133,10 +137,10 @@ class AttemptObserver:
 
     async def durable(self) -> Durability:
         """Wait until all that was said is stored, within the sink's budget. A closed sink stores nothing."""
-        if self._sink is None:
+        if self._promise is None:
             return Durability.STORED
         try:
-            return await self._sink.durable()
+            return await self._promise.durable()
         except RecorderClosed:
             return Durability.LOST
 

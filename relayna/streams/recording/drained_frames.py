@@ -38,7 +38,7 @@ def drained_frame(append: Append) -> PendingFrame:
         events=events,
         size=sum(map(len, encoded)),
         first_append_ms=0,
-        told=append.tells,
+        tells=append.tells,
         is_held=False,
         encoded=append.payload,
     )

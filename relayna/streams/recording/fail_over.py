@@ -62,6 +62,11 @@ class FailOver:
         self.unsure: Collection[int] = ()
         """Shards of which the last look could not tell whether anything was lost."""
 
+    @property
+    def knows_every_shard(self) -> bool:
+        """Whether the last look told of all shards."""
+        return self._last is not None and len(self._last) == self._log.keys.shard_count
+
     async def look(self, shards: Collection[int]) -> Setback:
         """What was lost since the last look, in these shards above all, of which something is to be known now.
 

@@ -23,14 +23,15 @@ HOPELESS_REFUSALS: Final = 2
 """A task refused so often while others are not is not waited for; the first may be a passing trouble."""
 
 
-class PendingFrame(Struct, eq=False):
+class PendingFrame(Struct, eq=False, gc=False):
     """Events of one task that go to the log together."""
 
     task_id: TaskId
     topology_kind: str | None
     position: int
     """Of its first event, among all that were recorded."""
-    events: list[HeldEvent] = field(default_factory=list)
+    events: list[HeldEvent] | tuple[HeldEvent, ...] = field(default_factory=list)
+    """A list as long as some may be added."""
     size: int = 0
     first_append_ms: int | None = None
     """When it was first offered; from then on nothing is added to it."""
@@ -46,13 +47,16 @@ class PendingFrame(Struct, eq=False):
     """The buffer counts its events; not those of frames that come from the spool."""
     encoded: bytes | None = None
     """The stream entry, when it comes from the spool."""
-    told: Tells | None = None
-    """What it says of its task, when it comes from the spool."""
+    tells: Tells | None = None
+    """What its events say of their task as a whole: the last that says anything."""
 
-    @property
-    def tells(self) -> Tells | None:
-        """What its events say of their task as a whole: the last that says anything."""
-        return next((event.tells for event in reversed(self.events) if event.tells is not None), self.told)
+    def freeze(self, now_ms: int) -> None:
+        """Nothing is added to it any more."""
+        if self.first_append_ms is None:
+            self.first_append_ms = now_ms
+        # Frames are kept for a while by the thousand; unlike lists, tuples of events are nothing that
+        # the garbage collector looks at again and again.
+        self.events = tuple(self.events)
 
     def payload(self) -> bytes:
         """The stream entry."""
@@ -62,7 +66,7 @@ class PendingFrame(Struct, eq=False):
         return encode_frame(self.task_id, self.topology_kind, self.first_append_ms, data)
 
 
-class _Lane(Struct, eq=False):
+class _Lane(Struct, eq=False, gc=False):
     frames: list[PendingFrame]
     aside: bool = False
     refused_at: int | None = None
@@ -118,19 +122,20 @@ class Lanes:
 
     def add(self, position: int, events: Iterable[HeldEvent]) -> None:
         """Put events, of which the first has this position, at the end of their tasks' lanes."""
-        for index, event in enumerate(events):
-            lane = self._lanes.get(event.task_id)
-            if lane is None or not self._fits(lane.frames[-1], event):
-                frame = PendingFrame(event.task_id, event.topology_kind, position + index)
-                if lane is None:
-                    self._lanes[event.task_id] = _Lane([frame])
-                else:
-                    lane.frames.append(frame)
-            else:
-                frame = lane.frames[-1]
+        lanes = self._lanes
+        for number, event in enumerate(events, position):
+            lane = lanes.get(event.task_id)
+            if lane is None:
+                lanes[event.task_id] = _Lane([_begun(event, number)])
+                continue
+            frame = lane.frames[-1]
+            if isinstance(frame.events, list) and self._fits(frame, event):
                 frame.topology_kind = frame.topology_kind or event.topology_kind
-            frame.events.append(event)
-            frame.size += len(event.data)
+                frame.events.append(event)
+                frame.size += len(event.data)
+                frame.tells = event.tells or frame.tells
+            else:
+                lane.frames.append(_begun(event, number))
 
     def next_batch(self, *, now_ms: int, max_events: int, max_bytes: int) -> list[PendingFrame]:
         """The first frame of each lane that is not set aside, until the batch is full."""
@@ -140,8 +145,7 @@ class Lanes:
             if lane.aside:
                 continue
             frame = lane.frames[0]
-            if frame.first_append_ms is None:
-                frame.first_append_ms = now_ms
+            frame.freeze(now_ms)
             frame.is_under_way = True
             batch.append(frame)
             events, size = events + len(frame.events), size + frame.size
@@ -156,16 +160,17 @@ class Lanes:
         that fails; it is given up, with all that waits behind it, when it was refused too often.
         """
         before = self._tally.taken
-        for frame in batch:
-            frame.is_under_way = False
-        stored = [frame for frame, result in zip(batch, results, strict=True) if isinstance(result, Appended)]
-        for frame in stored:
-            self._appended(frame)
+        stored: list[PendingFrame] = []
         failed: list[tuple[_Lane, NotAppended]] = []
         for frame, result in zip(batch, results, strict=True):
-            if isinstance(result, NotAppended):
+            frame.is_under_way = False
+            if isinstance(result, Appended):
+                stored.append(frame)
+                self._appended(frame)
+            else:
                 frame.is_doubtful = result.outcome is Outcome.UNKNOWN
                 failed.append((self._lanes[frame.task_id], result))
+        self._tally.taken += len(stored)
         for lane, result in failed:
             self._refused(lane, result.ruling.trouble, before)
         failure = None if stored else self._failure_of_the_store([result for _, result in failed])
@@ -242,11 +247,9 @@ class Lanes:
         return min(positions, default=default)
 
     def _appended(self, frame: PendingFrame) -> None:
-        lane = self._lanes.pop(frame.task_id)
-        del lane.frames[0]
-        self._tally.taken += 1
-        if lane.frames:  # after the lanes of others
-            self._lanes[frame.task_id] = _Lane(lane.frames)
+        frames = self._lanes.pop(frame.task_id).frames
+        if len(frames) > 1:  # after the lanes of others
+            self._lanes[frame.task_id] = _Lane(frames[1:])
 
     def _refused(self, lane: _Lane, trouble: Trouble, taken_before: int) -> None:
         # Of the nodes of a cluster one may load, or be full, while others take what they are given.
@@ -269,8 +272,7 @@ class Lanes:
 
     def _fits(self, frame: PendingFrame, event: HeldEvent) -> bool:
         return (
-            frame.first_append_ms is None
-            and len(frame.events) < self._frame_events
+            len(frame.events) < self._frame_events
             and frame.size + len(event.data) <= self._frame_bytes
             and (
                 frame.topology_kind is None
@@ -278,3 +280,10 @@ class Lanes:
                 or frame.topology_kind == event.topology_kind
             )
         )
+
+
+def _begun(event: HeldEvent, position: int) -> PendingFrame:
+    """A frame that begins with this event."""
+    return PendingFrame(
+        event.task_id, event.topology_kind, position, [event], len(event.data), tells=event.tells
+    )

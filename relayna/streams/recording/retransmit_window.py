@@ -6,7 +6,7 @@ Owns the window and its bounds. Does not know what was lost; `fail_over.py` find
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from relayna.ids import StreamId, TaskId
 from relayna.instants import Instant
@@ -34,10 +34,11 @@ class RetransmitWindow:
         """The size of what is kept."""
         return self._bytes
 
-    def note(self, frame: PendingFrame, stream_id: StreamId, now: Instant) -> None:
-        """The log has this frame, there."""
-        self._frames.append((now, frame, stream_id))
-        self._bytes += frame.size
+    def note(self, stored: Iterable[tuple[PendingFrame, StreamId]], now: Instant) -> None:
+        """The log has these frames, there."""
+        kept = [(now, frame, stream_id) for frame, stream_id in stored]
+        self._frames.extend(kept)
+        self._bytes += sum([frame.size for _, frame, _ in kept])
         while self._bytes > self._max_bytes:
             self._drop_first()
 

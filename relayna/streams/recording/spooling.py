@@ -258,8 +258,7 @@ class Spooling:
 def _freeze(frames: Sequence[PendingFrame], now_ms: int) -> None:
     """Nothing is added to these any more."""
     for frame in frames:
-        if frame.first_append_ms is None:
-            frame.first_append_ms = now_ms
+        frame.freeze(now_ms)
 
 
 def _portions(frames: Sequence[PendingFrame]) -> Iterator[list[PendingFrame]]:

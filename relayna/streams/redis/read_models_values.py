@@ -1,15 +1,17 @@
 """Rows, counts and checkpoints as the store keeps them.
 
 Owns their bytes, in both directions. A task's row is the value of one field of a hash, so its address is not
-said again; terms are brought together by their time, and counts by day and group, which most of them share. As
-terms say again what the data say, a row is compressed: to two thirds, in some ten microseconds.
+said again; terms are brought together by their time, and counts by day and group, which most of them share. Names
+come before what they name, so that rows which say the same of other things are alike for long stretches. As terms
+say again what the data say, and most rows what others do, a row is compressed: by what rows usually say and the
+task's id, to a fifth.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -18,7 +20,9 @@ from relayna.errors import StoreRefused
 from relayna.ids import StreamId, stream_position
 from relayna.instants import Instant
 from relayna.streams.keys import TaskAddress
+from relayna.streams.packing import packed_id
 from relayna.streams.read_models import Checkpoint, CountKey, IndexTerm, Row
+from relayna.streams.redis.row_words import ROW_WORDS
 from relayna.streams.redis.run_records_values import Placement
 
 __all__ = [
@@ -33,10 +37,19 @@ __all__ = [
     "row_value",
 ]
 
-_LAYOUT: Final = b"\x01"
-"""The first byte of every row."""
+WordT = TypeVar("WordT")
+
+_LAYOUT: Final = b"\x02"
+"""The first byte of every row; another when `ROW_WORDS` are others."""
 
 _LEVEL: Final = 6
+_WINDOW: Final = -12
+"""4 KB, without zlib's own header."""
+_MEMORY: Final = 5
+"""Of 9: more takes longer to begin with than it saves."""
+
+_UUID_FIELD, _HEX_FIELD = b"\xfe", b"\xff"
+"""What begins no text."""
 
 
 class _StoredRow(Struct, frozen=True, array_like=True):
@@ -44,9 +57,9 @@ class _StoredRow(Struct, frozen=True, array_like=True):
     expires_at: int
     data: bytes
     terms: dict[int, list[bytes]]
-    """By time: name, value and ref of each, one after the other. Bytes, because text may hold half characters."""
-    counts: dict[int, dict[bytes, dict[bytes, int]]]
-    """By day and group."""
+    """By time: the names of all, then their values, then their refs. Bytes, because text may hold half characters."""
+    counts: dict[int, dict[bytes, list[bytes | int]]]
+    """By day and group: the measures, then the numbers."""
     place: Placement | None = None
     """Where the task's run record lies."""
 
@@ -64,21 +77,22 @@ _decode_count = msgspec.msgpack.Decoder(tuple[bytes, bytes]).decode
 
 
 def row_field(task_id: str) -> bytes:
-    """The name of a task's field, whatever its id."""
-    return _bytes(task_id)
+    """The name of a task's field, whatever its id.
+
+    >>> row_field("order-7"), len(row_field("00112233445566778899aabbccddeeff"))
+    (b'order-7', 17)
+    """
+    kind, packed = packed_id(task_id)
+    return (b"", _HEX_FIELD, _UUID_FIELD)[kind] + packed
 
 
 def row_value(row: Row, place: Placement | None = None) -> bytes:
     """The value of a task's field, with the place of its run record."""
-    terms: dict[int, list[bytes]] = {}
-    for term in row.terms:
-        terms.setdefault(term.at, []).extend(map(_bytes, (term.name, term.value, term.ref)))
-    counts: dict[int, dict[bytes, dict[bytes, int]]] = {}
-    for key, count in row.counts.items():
-        counts.setdefault(key.day, {}).setdefault(_bytes(key.group), {})[_bytes(key.measure)] = count
     version = stream_position(row.version)
-    stored = _encode(_StoredRow(version, row.expires_at, row.data, terms, counts, place))
-    return _LAYOUT + zlib.compress(stored, _LEVEL, -zlib.MAX_WBITS)
+    stored = _StoredRow(version, row.expires_at, row.data, _told_terms(row), _told_counts(row), place)
+    words = ROW_WORDS + _bytes(row.address.task_id)
+    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOW, _MEMORY, zlib.Z_DEFAULT_STRATEGY, words)
+    return _LAYOUT + packer.compress(_encode(stored)) + packer.flush()
 
 
 def read_row(address: TaskAddress, value: bytes, *, key: str) -> Row:
@@ -91,7 +105,8 @@ def read_kept_row(address: TaskAddress, value: bytes, *, key: str) -> KeptRow:
     if value[:1] != _LAYOUT:
         raise _unreadable(address, key, f"its layout is {value[:1]!r}, not {_LAYOUT!r}")
     try:
-        stored = _decode_row(zlib.decompress(value[1:], -zlib.MAX_WBITS))
+        unpacker = zlib.decompressobj(_WINDOW, ROW_WORDS + _bytes(address.task_id))
+        stored = _decode_row(unpacker.decompress(value[1:]))
         return KeptRow(_row(address, stored), stored.place)
     except (msgspec.DecodeError, zlib.error, ValueError) as error:
         raise _unreadable(address, key, str(error)) from error
@@ -126,22 +141,49 @@ def _row(address: TaskAddress, stored: _StoredRow) -> Row:
         version=StreamId(f"{milliseconds}-{counter}"),
         data=stored.data,
         terms=frozenset(_terms(stored.terms)),
-        counts={
-            CountKey(day, _text(group), _text(measure)): count
-            for day, groups in stored.counts.items()
-            for group, measures in groups.items()
-            for measure, count in measures.items()
-        },
+        counts=dict(_counts(stored.counts)),
         expires_at=Instant(stored.expires_at),
     )
 
 
-def _terms(stored: Mapping[int, list[bytes]]) -> list[IndexTerm]:
-    return [
-        IndexTerm(_text(name), _text(value), Instant(at), _text(ref))
-        for at, told in stored.items()
-        for name, value, ref in zip(told[::3], told[1::3], told[2::3], strict=True)
-    ]
+def _told_terms(row: Row) -> dict[int, list[bytes]]:
+    by_time: dict[int, list[tuple[bytes, bytes, bytes]]] = {}
+    for term in row.terms:
+        told = _bytes(term.name), _bytes(term.value), _bytes(term.ref)
+        by_time.setdefault(term.at, []).append(told)
+    return {at: _turned(sorted(by_time[at])) for at in sorted(by_time)}
+
+
+def _told_counts(row: Row) -> dict[int, dict[bytes, list[bytes | int]]]:
+    days: dict[int, dict[bytes, list[tuple[bytes, int]]]] = {}
+    for key, count in row.counts.items():
+        groups = days.setdefault(key.day, {})
+        groups.setdefault(_bytes(key.group), []).append((_bytes(key.measure), count))
+    return {
+        day: {group: _turned(sorted(told)) for group, told in groups.items()} for day, groups in days.items()
+    }
+
+
+def _turned(rows: Sequence[tuple[WordT, ...]]) -> list[WordT]:
+    """The first of each, then the second of each, and so on."""
+    return [word for column in zip(*rows, strict=True) for word in column]
+
+
+def _terms(stored: Mapping[int, list[bytes]]) -> Iterator[IndexTerm]:
+    for at, told in stored.items():
+        count = len(told) // 3
+        for name, value, ref in zip(told[:count], told[count : 2 * count], told[2 * count :], strict=True):
+            yield IndexTerm(_text(name), _text(value), Instant(at), _text(ref))
+
+
+def _counts(stored: Mapping[int, Mapping[bytes, list[bytes | int]]]) -> Iterator[tuple[CountKey, int]]:
+    for day, groups in stored.items():
+        for group, told in groups.items():
+            half = len(told) // 2
+            for measure, count in zip(told[:half], told[half:], strict=True):
+                if not isinstance(measure, bytes) or not isinstance(count, int):
+                    raise ValueError("its counts are no pairs")
+                yield CountKey(day, _text(group), _text(measure)), count
 
 
 def _unreadable(address: TaskAddress, key: str, problem: str) -> StoreRefused:

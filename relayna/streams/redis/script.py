@@ -15,6 +15,7 @@ from msgspec import Struct
 from relayna.errors import StoreRefused
 from relayna.streams.redis.client import Reply
 from relayna.streams.redis.failures import Failed
+from relayna.streams.redis.replies import Packed
 from relayna.streams.redis.requests import Request
 from relayna.streams.redis.store import Store
 
@@ -24,8 +25,9 @@ __all__ = ["Script", "ScriptCall", "load_script"]
 class ScriptCall(Struct, frozen=True, gc=False):
     """What one call is given. All keys lie in one Cluster slot."""
 
-    keys: Sequence[bytes | str]
-    arguments: Sequence[bytes | str | int]
+    keys: Sequence[bytes | str | Packed]
+    """The first, by which the call finds its server, is never packed."""
+    arguments: Sequence[bytes | str | int | Packed]
 
 
 class Script(Struct, frozen=True):
@@ -53,7 +55,10 @@ def load_script(name: str) -> Script:
 
 
 def _request(verb: str, script: str, call: ScriptCall) -> Request:
-    return Request(((verb, script, len(call.keys), *call.keys, *call.arguments),), call.keys[0])
+    first = call.keys[0]
+    count = sum(key.count if isinstance(key, Packed) else 1 for key in call.keys)
+    command = (verb, script, count, *call.keys, *call.arguments)
+    return Request((command,), None if isinstance(first, Packed) else first)
 
 
 def _is_unknown_script(answer: Reply) -> bool:

@@ -62,7 +62,7 @@ async def test_another_frame_of_the_task_is_not_taken_for_it(sought: Sought) -> 
 
 
 async def test_it_is_looked_for_after_the_last_entry_that_is_known(sought: Sought) -> None:
-    sought.positions.note(frame("a"), await sought.append(frame("a")))
+    sought.positions.note([(frame("a"), await sought.append(frame("a")))])
     await sought.fill("a", 3 * PAGE_LIMIT)
     where = await sought.append(frame("a", seq=1))
     assert await sought.find(frame("a", seq=1)) == {"a": where}
