@@ -158,14 +158,14 @@ class TaskFolder:
 async def each_at_once(write: Callable[[int, Folded], Awaitable[None]], parts: Mapping[int, Folded]) -> None:
     """Have each shard's part written, all at the same time: what they ask of a store travels together.
 
-    Raises the first error when all others are written.
+    Raises the first `StoreError` when all others are written.
     """
-    failures: list[Exception] = []
+    failures: list[StoreError] = []
 
     async def one(shard: int, part: Folded) -> None:
         try:
             await write(shard, part)
-        except Exception as error:  # raised when the others are done
+        except StoreError as error:
             failures.append(error)
 
     async with anyio.create_task_group() as together:

@@ -47,7 +47,8 @@ async def read_members(
             Request(_commands(part, newest_first=newest_first, leaves=leaves), part.index) for part in asked
         ]
         for part, reply in zip(asked, await store.exchange(requests), strict=True):
-            _take(part, reply, newest_first=newest_first, asked=leaves)
+            wanted = until[id(part)] - len(part.members)
+            _take(part, _words(reply), wanted, newest_first=newest_first, may_go_on=leaves)
 
 
 async def read_leaf_changes(
@@ -76,22 +77,27 @@ def _commands(part: IndexPart, *, newest_first: bool, leaves: int) -> list[Comma
     return [before, ("ZRANGE", part.index, b"[" + part.left.first, end, "BYLEX", "LIMIT", 0, leaves)]
 
 
-def _take(part: IndexPart, reply: Reply, *, newest_first: bool, asked: int) -> None:
-    """What a reply has of the part."""
-    leaves, left = _words(reply), part.left
+def _take(
+    part: IndexPart, leaves: Sequence[bytes], wanted: int, *, newest_first: bool, may_go_on: int
+) -> None:
+    """Take so many members; there may be more behind so many leaves."""
+    left = part.left
     found: list[bytes] = []
-    part.is_all = len(leaves) < asked
+    is_all = len(leaves) < may_go_on
     for leaf in leaves:
         members = _members(leaf, part.index)
         found += [one for one in members[:: -1 if newest_first else 1] if left.first <= one < left.end]
         if newest_first and members[0] <= left.first:
-            part.is_all = True
+            is_all = True
+            break
+        if len(found) > wanted:  # one more, by which to know that it goes on
             break
     if left.without_first and left.first in found:
         found.remove(left.first)
-    part.members += found
-    if found:
-        part.left = left.beyond(found[-1], newest_first=newest_first)
+    part.is_all = is_all and len(found) <= wanted
+    part.members += found[: max(0, wanted)]
+    if part.members:
+        part.left = left.beyond(part.members[-1], newest_first=newest_first)
 
 
 def _members(leaf: bytes, index: str) -> list[bytes]:
