@@ -17,9 +17,10 @@ from relayna.signals import Counters
 from relayna.streams.recording.buffer import Admission, Buffer
 from relayna.streams.recording.fail_over import Setback
 from relayna.streams.recording.held import SOURCES
-from relayna.streams.recording.lanes import Lanes, PendingFrame
+from relayna.streams.recording.lanes import Lanes
 from relayna.streams.recording.last_resort import write_last_resort
 from relayna.streams.recording.losses import Losses
+from relayna.streams.recording.pending_frame import PendingFrame
 
 __all__ = ["Settling"]
 

@@ -27,8 +27,9 @@ from relayna.streams.recording.backoff import Backoff
 from relayna.streams.recording.buffer import Buffer
 from relayna.streams.recording.drained_frames import drained_frame
 from relayna.streams.recording.draining import Draining
-from relayna.streams.recording.lanes import HOPELESS_REFUSALS, PendingFrame
+from relayna.streams.recording.lanes import HOPELESS_REFUSALS
 from relayna.streams.recording.outlet import Outlet
+from relayna.streams.recording.pending_frame import PendingFrame
 from relayna.streams.recording.pressure import CROWDED, Pressure, must_spool
 from relayna.streams.spool import NotSynced, NotWritten, Spool, SpoolToken
 

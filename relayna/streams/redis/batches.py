@@ -52,9 +52,16 @@ class BatchStream(Struct, eq=False, gc=False):
     """The frames of one stream, by their positions among the appends asked for."""
 
     place: Place
-    positions: list[int]
+    first: int
     tells: Tells | None
     """What the last frame that says so tells of its task."""
+    later: list[int] | None = None
+    """Those after the first; nothing, of most."""
+
+    @property
+    def positions(self) -> Sequence[int]:
+        """All of them, in order."""
+        return (self.first, *(self.later or ()))
 
 
 class Batch(Struct, eq=False):
@@ -69,7 +76,12 @@ class Batch(Struct, eq=False):
     @property
     def positions(self) -> list[int]:
         """Of its frames, in the order in which the script is given them."""
-        return [position for stream in self.streams.values() for position in stream.positions]
+        positions: list[int] = []
+        for stream in self.streams.values():
+            positions.append(stream.first)
+            if stream.later:
+                positions += stream.later
+        return positions
 
     def call(self, feed: str, *, retention_ms: int, open_retention_ms: int) -> ScriptCall:
         """What `append.lua` is given."""
@@ -77,12 +89,14 @@ class Batch(Struct, eq=False):
         parts: list[bytes] = []
         count = 0
         for stream in self.streams.values():
-            positions, reference = stream.positions, stream.place.reference
-            count += 3 + len(positions)
-            if len(positions) == 1:
-                payload = appends[positions[0]].payload
+            reference = stream.place.reference
+            if stream.later is None:
+                count += 4
+                payload = appends[stream.first].payload
                 parts.append(b"%b%b$%d\r\n%b\r\n" % (reference, _ONE[stream.tells], len(payload), payload))
                 continue
+            positions = stream.positions
+            count += 3 + len(positions)
             parts += (reference, _TELLS[stream.tells], packed_argument(len(positions)))
             parts += (packed_argument(appends[position].payload) for position in positions)
         return ScriptCall(
@@ -139,9 +153,11 @@ def batches_by_shard(places: Places, appends: Sequence[Append]) -> list[Batch]:
             batch = batches[place.shard] = Batch(place.shard, appends)
         stream = batch.streams.get(place.stream)
         if stream is None:
-            batch.streams[place.stream] = BatchStream(place, [position], append.tells)
+            batch.streams[place.stream] = BatchStream(place, position, append.tells)
         else:
-            stream.positions.append(position)
+            if stream.later is None:
+                stream.later = []
+            stream.later.append(position)
             stream.tells = append.tells or stream.tells
     return list(batches.values())
 
