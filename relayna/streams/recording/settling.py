@@ -86,6 +86,8 @@ class Settling:
 
     def confess(self) -> None:
         """Put confessions of all losses into the buffer, as far as there is room."""
+        if not self._losses:
+            return
         confessions = self._losses.confessions(now=self._clock.now(), producer=self._producer)
         full = [loss for loss, event in confessions if self._buffer.put(event) is Admission.FULL]
         self._losses.put_back(full)

@@ -111,14 +111,15 @@ class Spooling:
         """Something may have to be done. Callable from any thread."""
         self._bell.ring()
 
-    async def stand_in(self, promise: asyncio.Future[bool], seconds: float) -> None:
+    def stand_in(self, promise: asyncio.Future[bool], seconds: float) -> asyncio.TimerHandle:
         """Leave the log so long to keep a promise, while it may; then have all that is pending written."""
-        if not self.is_active:
-            with anyio.move_on_after(seconds):
-                await asyncio.wait([promise])
-        if not promise.done():
-            self._is_awaited = True
-            self._bell.ring()
+
+        def write() -> None:
+            if not promise.done():
+                self._is_awaited = True
+                self._bell.ring()
+
+        return asyncio.get_running_loop().call_later(0 if self.is_active else seconds, write)
 
     async def run(self) -> None:
         """Write, and fetch what can be drained, until it is cancelled."""

@@ -30,7 +30,7 @@ from relayna.streams.redis.replies import Packed
 from relayna.streams.redis.script import ScriptCall
 from relayna.streams.redis.wire import packed_argument
 
-__all__ = ["Batch", "BatchStream", "Results", "batches_by_shard", "enter_results"]
+__all__ = ["Batch", "BatchStream", "Results", "batches_by_shard", "enter_results", "packed_bounds"]
 
 Results = list[AppendResult]
 """For each frame, in the order asked for."""
@@ -83,8 +83,8 @@ class Batch(Struct, eq=False):
                 positions += stream.later
         return positions
 
-    def call(self, feed: str, *, retention_ms: int, open_retention_ms: int) -> ScriptCall:
-        """What `append.lua` is given."""
+    def call(self, feed: str, bounds: Packed) -> ScriptCall:
+        """What `append.lua` is given; `bounds` are the arguments before the streams'."""
         appends = self.appends
         parts: list[bytes] = []
         count = 0
@@ -101,11 +101,8 @@ class Batch(Struct, eq=False):
             parts += (packed_argument(appends[position].payload) for position in positions)
         return ScriptCall(
             [feed, Packed(len(self.streams), b"".join(self.streams))],
-            [
-                retention_ms, STREAM_FUSE, open_retention_ms, FEED_RETENTION_SECONDS * 1000, FEED_FUSE,
-                Packed(count, b"".join(parts)),
-            ],
-        )  # fmt: skip
+            [bounds, Packed(count, b"".join(parts))],
+        )
 
     def enter(self, answer: Reply, results: Results) -> int:
         """Enter what `append.lua` answered for each frame; how many streams the feed does not tell of."""
@@ -123,6 +120,12 @@ class Batch(Struct, eq=False):
             for stream in self.streams.values()
             if any(isinstance(results[position], Appended) for position in stream.positions)
         ]
+
+
+def packed_bounds(*, retention_ms: int, open_retention_ms: int) -> Packed:
+    """The same for every batch of a log."""
+    bounds = (retention_ms, STREAM_FUSE, open_retention_ms, FEED_RETENTION_SECONDS * 1000, FEED_FUSE)
+    return Packed(len(bounds), b"".join(map(packed_argument, bounds)))
 
 
 def enter_results(positions: Sequence[int], answer: Reply, results: Results) -> None:
