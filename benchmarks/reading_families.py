@@ -70,7 +70,7 @@ async def _measure(bench: Bench, family: History) -> dict[str, list[float]]:
             for subject, path in (("task", graph_path(_child(family))), ("family", graph_path(TASK_ID)))
             for where, app in apps.items()
         }
-        return await interleaved_async(works, rounds=2 * bench.rounds, times=10)
+        return await interleaved_async(works, rounds=bench.rounds, times=2 if bench.quick else 10)
 
 
 async def _round_trips(bench: Bench, family: History) -> dict[str, float]:

@@ -67,7 +67,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     lineage_retention_days_by_tenant: dict[str, int] = field(default_factory=dict)
     """The same of tenants that have their own; in the environment as acme=365,beta=30."""
     graph_cache_items: int = 50_000
-    """Events, nodes and edges of graphs that `relayna serve` keeps in memory, about 1 KB each; 0 keeps none."""
+    """Events, nodes and edges of graphs that `relayna serve` keeps in memory, under 1 KB each; 0 keeps none."""
     host: str = "127.0.0.1"
     """Where `relayna serve` listens."""
     port: int = 8765

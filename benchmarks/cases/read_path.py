@@ -40,6 +40,7 @@ from relayna.streams.redis.log import RedisLog
 __all__ = ["READ_PATH"]
 
 _SIZES: Final = (20, 1_000, 10_000, 100_000)
+_QUICK_SIZES: Final = (20, 1_000, 4_000)
 _OVER_TCP: Final = 1_000
 """Events, and fewer."""
 _EVENTS_A_SAMPLE: Final = 4_000
@@ -63,7 +64,7 @@ class _Measured(Struct):
 
 
 def _run(bench: Bench) -> Iterator[Figure]:
-    sizes = _SIZES[:3] if bench.quick else _SIZES
+    sizes = _QUICK_SIZES if bench.quick else _SIZES
     history = bench.history(WORKLOADS[0], sizes[-1])
     prefixes = {size: bench.fresh_prefix() for size in sizes}
     measured = anyio.run(_measure, bench, history, prefixes)
@@ -87,7 +88,7 @@ async def _measure(bench: Bench, history: History, prefixes: dict[int, str]) -> 
             if size <= _OVER_TCP:
                 tcp = await opened.enter_async_context(over_tcp(reading_app(log)))
                 works["over TCP"] = partial(tcp.get, graph_path(TASK_ID))
-            times = max(1, _EVENTS_A_SAMPLE // events)
+            times = max(1, _EVENTS_A_SAMPLE // (4 if bench.quick else 1) // events)
             measured[size] = _Measured(
                 events, await interleaved_async(works, rounds=bench.rounds, times=times)
             )

@@ -78,7 +78,7 @@ class RelaynaRuntime:
     whatever the records say. `measures` are served on `/metrics`; `dead_letters` makes who keeps them, by
     default one without a broker, which can replay none. `run_retention` says how long runs and the edges between
     them are kept. `graph_cache_items` bounds what is kept in memory of graphs that were asked for lately, in events,
-    nodes and edges of about 1 KB each; 0 keeps nothing. Times are in seconds.
+    nodes and edges of under 1 KB each; 0 keeps nothing. Times are in seconds.
     """
 
     def __init__(

@@ -201,6 +201,7 @@ class ExecutionGraphService:
             began = self._clock.now()
             history = await self._read(question, turn, cache)
             if cache is not None and (kept := cache.answer(key, history)) is not None:
+                self._known.remember(kept.version, history.positions)
                 return kept
             answer = await self._fold(question, history, turn, began)
         if cache is not None:
