@@ -135,7 +135,7 @@ def _summary_row(row: Row) -> str:
         what = f"{PROMISES[row.name]}: {row.what}"
     bound = "" if row.target is None else row.target.bound
     if row.figure is not None:
-        bound = f"{bound} {row.figure.unit}"
+        bound = f"{bound} {row.figure.unit}".rstrip()
     beside = "" if row.beside is None else f"{row.beside.name}: {_with_spread(row.beside)}"
     measured = "" if row.figure is None else _with_spread(row.figure)
     return f"| {row.name} | {what} | {bound} | {measured} | {beside} | {_verdict(row.verdict)} |"
@@ -144,7 +144,7 @@ def _summary_row(row: Row) -> str:
 def _with_spread(figure: Figure) -> str:
     if figure.median is None:
         return figure.note
-    median = f"{_number(figure.median)} {figure.unit}"
+    median = f"{_number(figure.median)} {figure.unit}".rstrip()
     if len(figure.samples) == 1:
         return median
     return f"{median} ({_number(min(figure.samples))} to {_number(max(figure.samples))})"

@@ -35,6 +35,7 @@ _PREFETCH: Final = 50
 _EVENTS: Final = 8_000  # within the recorder's bound of 10,000
 _AT_ONCE: Final = 100
 _BUDGET_SECONDS: Final = 0.25
+_TIMER: Final = "a timer of the same length, longest"
 _WAITS: Final = 4
 """One after the other; a single one in quick runs."""
 
@@ -66,7 +67,8 @@ def _dead(bench: Bench) -> Iterator[Figure]:
         if name != "up":
             ratios = [without / beside for without, beside in zip(samples, rates["up"], strict=True)]
             target = OUTAGE_BESIDE_UP if "with a" in name else None
-            yield Figure(name=f"worker, {name}, beside up", unit="x", samples=ratios, target=target)
+            told = f"worker, {name}, beside up"
+            yield Figure(name=told, unit="x", samples=ratios, target=target, beside="worker, store up")
 
 
 @contextmanager
@@ -124,9 +126,10 @@ def _frozen(bench: Bench) -> Iterator[Figure]:
         unit="ms",
         samples=longest,
         target=DURABLE_BUDGET,
+        beside=_TIMER,
         note=f"budget {_BUDGET_SECONDS * 1000:.0f} ms, {_PREFETCH} wait at once",
     )
-    yield Figure(name="a timer of the same length, longest", unit="ms", samples=plain)
+    yield Figure(name=_TIMER, unit="ms", samples=plain)
 
 
 async def _while_frozen(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from statistics import median
 from time import perf_counter
 from typing import Final
@@ -26,6 +26,7 @@ from relayna.consumer.messages.envelope_codec import EnvelopeCodec
 from relayna.consumer.messages.outgoing import build_message
 from relayna.consumer.rabbitmq import RabbitMQBroker
 from relayna.consumer.rabbitmq.message import outgoing_message
+from relayna.consumer.rabbitmq.subscription import RabbitMQSubscription
 from relayna.ids import TaskId
 from relayna.mint import RandomMint
 from relayna.streams import Recorder
@@ -147,7 +148,6 @@ class _Worker(Struct, frozen=True, kw_only=True):
             )
             gc.collect()
             async with anyio.create_task_group() as tasks:
-                broker.started = perf_counter()
                 await tasks.start(consumer.run)
                 yield broker
                 consumer.stop()
@@ -167,6 +167,10 @@ class _CountingBroker(RabbitMQBroker):
         """An empty handler, but for a look at the clock."""
         self.handled = perf_counter()
 
+    def consume(self, queue_name: str, *, prefetch: int) -> AbstractAsyncContextManager[RabbitMQSubscription]:
+        self.started = perf_counter()
+        return super().consume(queue_name, prefetch=prefetch)
+
     async def settle(self, delivery: Delivery, settlement: Settlement) -> None:
         await super().settle(delivery, settlement)
         self.waited.append(perf_counter() - self.handled)
@@ -175,13 +179,13 @@ class _CountingBroker(RabbitMQBroker):
             self._all_settled.set()
 
     async def until_settled(self) -> float:
-        """Seconds from the consumer's start until the last of them is settled."""
+        """Seconds from the subscription until the last of them is settled."""
         await self._all_settled.wait()
         return perf_counter() - self.started
 
 
 async def _relayna(worker: _Worker) -> float:
-    """Seconds from the consumer's start until every message is settled."""
+    """Seconds from the subscription until every message is settled."""
     async with worker.at_work(_MESSAGES) as broker:
         return await broker.until_settled()
 

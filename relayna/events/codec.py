@@ -97,9 +97,7 @@ _raw_frames: Final = msgspec.msgpack.Decoder(_RawFrame)
 _raw_events: Final = msgspec.msgpack.Decoder(_RawEvent)
 _envelopes: Final = msgspec.msgpack.Decoder(Envelope)
 _fields: Final = msgspec.msgpack.Decoder(list[Any])
-_current_versions: Final = {
-    event_type: CURRENT_VERSIONS[event_type.__name__] for event_type, _ in EVENT_TYPES
-}
+_current_versions: Final = {kind: CURRENT_VERSIONS[kind.__name__] for kind, _ in EVENT_TYPES}
 _types: Final = {event_type.__name__: event_type for event_type, _ in EVENT_TYPES}
 _unencodable: Final = (
     UnicodeEncodeError,
@@ -156,7 +154,6 @@ def decode_frame(payload: bytes, *, task_id: TaskId, stream_id: StreamId) -> Fra
         return _decode_apart(payload, task_id, stream_id)
     if typed.version != FRAME_VERSION or typed.task_id != task_id:
         return _decode_apart(payload, task_id, stream_id)
-    first_append_ms = typed.first_append_ms
     events: list[RecordedEvent] = []
     for index, stored in enumerate(cast("list[_StoredEvent]", typed.events)):
         envelope, body, version = stored.envelope, stored.body, stored.version
@@ -169,7 +166,7 @@ def decode_frame(payload: bytes, *, task_id: TaskId, stream_id: StreamId) -> Fra
                 version=version,
                 stream_id=stream_id,
                 index=index,
-                first_append_ms=first_append_ms,
+                first_append_ms=typed.first_append_ms,
             )
         )
     return Frame(topology_kind=typed.topology_kind, events=events)

@@ -126,14 +126,16 @@ class StreamReading:
             return
         if self._known is not None:
             for entry in entries:
-                yield from self._take(entry)
+                if self._take(entry):
+                    yield
             return
         head = max(1, self._bounds.events // 4)
         after = START
         taken = 0
         while taken < len(entries) and self.decoded < head:
             after = entries[taken].stream_id
-            yield from self._take(entries[taken])
+            if self._take(entries[taken]):
+                yield
             taken += 1
         if entries[-1].stream_id == self._end or self._entries_read == self._length:
             yield from self._take_backwards(entries[taken:], after, None)
@@ -165,10 +167,12 @@ class StreamReading:
             if self.decoded >= self._bounds.events:
                 self._unread.append((after, before))
                 return
-            yield from self._take(entry)
+            if self._take(entry):
+                yield
             before = entry.stream_id
 
-    def _take(self, entry: Entry) -> Iterator[None]:
+    def _take(self, entry: Entry) -> bool:
+        """Decode it; whether it is others' turn."""
         frame = decode_frame(entry.payload, task_id=self.address.task_id, stream_id=entry.stream_id)
         self._entries_read += 1
         self._bytes += len(entry.payload)
@@ -179,8 +183,7 @@ class StreamReading:
             self._gather_children(frame.events)
             if frame.topology_kind is not None:
                 self.kinds[frame.topology_kind] = None
-        if self.decoded // _EVENTS_A_STEP > steps:
-            yield
+        return self.decoded // _EVENTS_A_STEP > steps
 
     def _go_on_from(self, known: KeptStream) -> None:
         self.kinds, self.events, self.ended = dict(known.kinds), list(known.events), dict(known.ended)

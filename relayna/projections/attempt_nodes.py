@@ -16,7 +16,6 @@ from relayna.projections.attempts import AGGREGATION, Attempt, Received
 from relayna.projections.attribution import OBSERVED
 from relayna.projections.completeness import proved_to
 from relayna.projections.drawing import Drawing
-from relayna.projections.fact_ids import cause_of
 from relayna.projections.graph import NodeState
 from relayna.projections.task_run import TaskRun
 
@@ -52,7 +51,7 @@ def attempt_state(attempt: Attempt) -> NodeState:
 
 
 def _draw_birth(run: TaskRun, attempt: Attempt, home: str, drawing: Drawing) -> None:
-    birth, message = run.births[attempt.ref], run.message_of.get(attempt.ref)
+    birth, message = run.births[attempt.ref], attempt.message_node
     source, kind, time = birth.source, birth.kind, attempt.begun
     if source is None and message is not None and not birth.of_task:
         source, kind = message, "entered_stage"
@@ -72,11 +71,11 @@ def _draw_attempt(run: TaskRun, attempt: Attempt, drawing: Drawing) -> None:
         task_id=run.task_id,
         label=f"{stage or run.task_id} attempt {attempt.number}",
         time=attempt.begun,
-        annotations=_annotations(run, attempt),
+        annotations=_annotations(attempt),
     )
 
 
-def _annotations(run: TaskRun, attempt: Attempt) -> dict[str, Any]:
+def _annotations(attempt: Attempt) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "ref": attempt.ref,
         "state": attempt_state(attempt),
@@ -91,7 +90,7 @@ def _annotations(run: TaskRun, attempt: Attempt) -> dict[str, Any]:
         shown["proved_to"] = proved
     if attempt.failed is not None:
         _add_failure(attempt.failed.event.body, shown)
-    _add_times(run, attempt, shown)
+    _add_times(attempt, shown)
     if attempt.samples:
         _add_samples(attempt.samples, shown)
     return shown
@@ -116,8 +115,8 @@ def _add_failure(body: Body, shown: dict[str, Any]) -> None:
             shown["exception_message"] = body.exception_message
 
 
-def _add_times(run: TaskRun, attempt: Attempt, shown: dict[str, Any]) -> None:
-    begun, closed_at, due = attempt.begun, attempt.closed_at, due_at(run, attempt)
+def _add_times(attempt: Attempt, shown: dict[str, Any]) -> None:
+    begun, closed_at, due = attempt.begun, attempt.closed_at, due_at(attempt)
     is_skewed = False
     if closed_at is not None and UNTIMED not in (begun, closed_at):
         shown["duration_ms"] = milliseconds_between(begun, closed_at)
@@ -128,16 +127,15 @@ def _add_times(run: TaskRun, attempt: Attempt, shown: dict[str, Any]) -> None:
     if attempt.repeated:
         shown["deliveries_repeated"] = attempt.repeated
     anomalies = ["clock_skew"] if is_skewed else []
-    if attempt.repeated or _acked_but_redelivered(run, attempt):
+    if attempt.repeated or _acked_but_redelivered(attempt):
         anomalies.append("lost_ack")
     if anomalies:
         shown["anomalies"] = anomalies
 
 
-def due_at(run: TaskRun, attempt: Attempt) -> Instant | None:
+def due_at(attempt: Attempt) -> Instant | None:
     """When the message could have been handed out: published, or its retry's delay over."""
-    cause = cause_of(attempt.opened.event.envelope) if attempt.opened else None
-    causing = run.placed.get(cause) if cause is not None else None
+    causing = attempt.caused_by
     if causing is None or causing.time == UNTIMED:
         return None
     body = causing.event.body
@@ -146,9 +144,9 @@ def due_at(run: TaskRun, attempt: Attempt) -> Instant | None:
     return causing.time
 
 
-def _acked_but_redelivered(run: TaskRun, attempt: Attempt) -> bool:
+def _acked_but_redelivered(attempt: Attempt) -> bool:
     """Foreign records have no `DeliveryRepeated`; there a redelivery after the ack tells of the lost one."""
-    return attempt.outcome.name == "acked" and attempt.ref in run.redelivered_after
+    return attempt.outcome.name == "acked" and attempt.redelivered_after
 
 
 def _add_samples(samples: Sequence[TaskResourceSampled], shown: dict[str, Any]) -> None:

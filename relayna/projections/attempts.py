@@ -28,7 +28,7 @@ from relayna.events import (
     WorkflowStageFailed,
 )
 from relayna.events.vocabulary import EVENT_TYPES
-from relayna.ids import AttemptId
+from relayna.ids import AttemptId, EventId
 from relayna.instants import Instant
 from relayna.projections.few import Few
 from relayna.projections.outcomes import RUNNING, Outcome
@@ -83,11 +83,17 @@ class Attempt(Struct, kw_only=True, gc=False):
     opened: PlacedEvent | None = None
     received: Received | None = None
     """What its delivery was, when that is known."""
+    cause: EventId | None = None
+    """What the event that opened it names as what led to it, here or not."""
+    caused_by: PlacedEvent | None = None
+    """That event, where it is here."""
     identity: DeliveryIdentity | None = None
     """What it has in common with other deliveries of the same; none for a message without an id."""
     failed: PlacedEvent | None = None
-    closings: Few[PlacedEvent] = ()
-    """In our own records at most one; foreign ones may tell a retry and an ack."""
+    closing: PlacedEvent | None = None
+    """What closed it; the last one, where there are several."""
+    closings_before: Few[PlacedEvent] = ()
+    """In our own records none; foreign ones may tell a retry and an ack."""
     told: int = 0
     """So many of its events are here, one after the other from its first one."""
     strays: Few[int] = ()
@@ -96,10 +102,19 @@ class Attempt(Struct, kw_only=True, gc=False):
     repeated: int = 0
     """How often its delivery came again after it was closed."""
     samples: Few[TaskResourceSampled] = ()
+    message_node: str | None = None
+    """The node of the message whose delivery it handled; none outside workflows."""
+    redelivered_after: bool = False
+    """Its delivery was handed out again after it."""
     outcome: Outcome = RUNNING
     closed_at: Instant | None = None
     number: int = 0
     node_id: str = ""
+
+    @property
+    def closings(self) -> list[PlacedEvent]:
+        """Everything that closed it, in order."""
+        return [] if self.closing is None else [*self.closings_before, self.closing]
 
     @property
     def seqs(self) -> list[int]:

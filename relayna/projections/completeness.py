@@ -31,7 +31,7 @@ from relayna.events.history import StreamFact
 from relayna.ids import EventId
 from relayna.projections.attempts import Attempt
 from relayna.projections.dangling import dangling_facts
-from relayna.projections.fact_ids import attempt_named_by, cause_of
+from relayna.projections.fact_ids import attempt_named_by
 from relayna.projections.ordering import PlacedEvent
 from relayna.projections.outcomes import ABANDONED
 from relayna.projections.task_run import TaskRun
@@ -169,8 +169,11 @@ def _confessed_outside(run: TaskRun) -> int:
 
 def _without_their_cause(run: TaskRun) -> list[tuple[Attempt, EventId]]:
     """Attempts that name an event that is not here as what led to them, with its id."""
-    causes = ((one, cause_of(one.opened.event.envelope)) for one in run.attempts.members if one.opened)
-    return [(attempt, cause) for attempt, cause in causes if cause is not None and cause not in run.placed]
+    return [
+        (attempt, attempt.cause)
+        for attempt in run.attempts.members
+        if attempt.cause is not None and attempt.caused_by is None
+    ]
 
 
 def _heads_missing(
@@ -236,7 +239,12 @@ def _lost_closings(run: TaskRun, causeless: Iterable[tuple[Attempt, EventId]]) -
     for _, cause in causeless:
         number = cause.rpartition(".")[2]
         earlier = run.attempts.with_id(attempt_named_by(cause))
-        if earlier is not None and not earlier.closings and number.isdecimal() and len(number) < _LONGEST_SEQ:
+        if (
+            earlier is not None
+            and earlier.closing is None
+            and number.isdecimal()
+            and len(number) < _LONGEST_SEQ
+        ):
             proved[earlier.ref] = max(proved.get(earlier.ref, 0), int(number))
     gaps = []
     for ref, last in proved.items():

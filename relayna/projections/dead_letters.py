@@ -16,6 +16,7 @@ from msgspec import Struct
 from relayna.events import DeadLetterRecorded, DeadLetterReplayed
 from relayna.ids import AttemptId, EventId
 from relayna.instants import UNTIMED
+from relayna.projections.attribution import NOBODY, Attribution
 from relayna.projections.fact_ids import cause_of
 from relayna.projections.few import Few, with_one_more
 from relayna.projections.ordering import PlacedEvent
@@ -37,6 +38,8 @@ class DeadLetter(Struct, kw_only=True, gc=False):
     content: DeadLetterRecorded | None = None
     others: Few[PlacedEvent] = ()
     replays: Few[PlacedEvent] = ()
+    by: Attribution = NOBODY
+    """The attempt that it ended."""
     number: int = 0
     node_id: str = ""
 

@@ -36,7 +36,9 @@ def annotated(ref: str, annotations: Mapping[str, Any]) -> dict[str, Any]:
     {'ref': 'r1', 'state': 'failed'}
     """
     shown: dict[str, Any] = {"ref": ref}  # Any: JSON values
-    shown.update((name, value) for name, value in annotations.items() if value is not None)
+    for name, value in annotations.items():
+        if value is not None:
+            shown[name] = value
     return shown
 
 

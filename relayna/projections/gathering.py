@@ -9,13 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from relayna.events import (
-    AggregationDeadLetterPublished,
-    AggregationRetryScheduled,
     Body,
     ChildFinished,
     ChildRegistered,
-    ConsumerDeadLetterPublished,
-    ConsumerRetryScheduled,
     DeadLetterRecorded,
     DeadLetterReplayed,
     DeliveryRepeated,
@@ -28,7 +24,7 @@ from relayna.events import (
     WorkflowStageAcked,
     WorkflowStageFailed,
 )
-from relayna.events.vocabulary import CLOSING_TYPES, FAILED_TYPES
+from relayna.events.vocabulary import CLOSING_TYPES, DEAD_LETTER_TYPES, FAILED_TYPES, RETRY_TYPES
 from relayna.ids import EventId, MessageId, TaskId
 from relayna.projections.attempts import Attempt
 from relayna.projections.births import find_births
@@ -45,6 +41,8 @@ from relayna.projections.statuses import distinct_statuses
 from relayna.projections.task_run import Child, TaskRun
 
 __all__ = ["gather_task_run"]
+
+_OF_CHILDREN: Final = (ChildRegistered, ChildFinished)
 
 
 def gather_task_run(
@@ -79,7 +77,7 @@ class _Gathering:
         self.replays.append(placed)
 
     def opaque(self, placed: PlacedEvent, body: Body) -> None:
-        self.run.opaque.append(placed)
+        self.run.opaque = with_one_more(self.run.opaque, placed)
 
     def about_attempt(self, placed: PlacedEvent, body: Body) -> None:
         attempt = self.run.attribute(placed).attempt
@@ -96,7 +94,7 @@ class _Gathering:
 
     def lost(self, placed: PlacedEvent, body: Body) -> None:
         # A producer's loss is of no attempt, whichever ran at that time.
-        self.run.losses.append(placed)
+        self.run.losses = with_one_more(self.run.losses, placed)
         attempt = self.run.attempts.with_id(placed.event.envelope.attempt_id)
         if attempt is not None and isinstance(body, EventsLost):
             attempt.losses = with_one_more(attempt.losses, body)
@@ -104,11 +102,13 @@ class _Gathering:
     def closing(self, placed: PlacedEvent, body: Body) -> None:
         by = self.run.attribute(placed)
         if by.attempt is not None:
-            by.attempt.closings = with_one_more(by.attempt.closings, placed)
+            if by.attempt.closing is not None:
+                by.attempt.closings_before = with_one_more(by.attempt.closings_before, by.attempt.closing)
+            by.attempt.closing = placed
             self._handled_message(by.attempt, placed, body)
-        if isinstance(body, ConsumerRetryScheduled | AggregationRetryScheduled):
-            self.run.retries.append(Retry(placed=placed, body=body, by=by))
-        elif isinstance(body, ConsumerDeadLetterPublished | AggregationDeadLetterPublished):
+        if isinstance(body, RETRY_TYPES):
+            self.run.retries = with_one_more(self.run.retries, Retry(placed=placed, body=body, by=by))
+        elif isinstance(body, DEAD_LETTER_TYPES):
             self.observed_letters.append(placed)
         elif isinstance(body, WorkflowStageAcked):
             for message_id in sorted(set(body.joined_message_ids)):
@@ -128,11 +128,13 @@ class _Gathering:
             if attempt not in message.attempts[-1:]:
                 message.attempts.append(attempt)
 
-    def message(self, placed: PlacedEvent, body: Body) -> None:
+    def message_published(self, placed: PlacedEvent, body: Body) -> None:
         if isinstance(body, WorkflowMessagePublished):
             message = self._message(body.message_id)
             message.published = message.published or placed
-        elif isinstance(body, WorkflowMessageReceived):
+
+    def message_received(self, placed: PlacedEvent, body: Body) -> None:
+        if isinstance(body, WorkflowMessageReceived):
             envelope = placed.event.envelope
             ref = placed.own_id if envelope.attempt_id is None else envelope.attempt_id
             attempt = self.run.attempts.by_ref.get(ref)
@@ -152,7 +154,7 @@ class _Gathering:
         return message
 
     def child(self, placed: PlacedEvent, body: Body) -> None:
-        if not isinstance(body, ChildRegistered | ChildFinished) or body.child_task_id == self.run.task_id:
+        if not isinstance(body, _OF_CHILDREN) or body.child_task_id == self.run.task_id:
             return
         child = self.run.children.setdefault(body.child_task_id, Child(task_id=body.child_task_id))
         if isinstance(body, ChildFinished):
@@ -171,7 +173,8 @@ class _Gathering:
         attribute_letters(run)
         for message in run.messages.values():
             message.origin = message_origin(message, run.attempts, run.placed)
-            run.message_of.update((attempt.ref, message.node_id) for attempt in message.attempts)
+            for attempt in message.attempts:
+                attempt.message_node = message.node_id
         find_births(run)
         cut_circles(run)
         settle_attempts(run)
@@ -186,8 +189,8 @@ _TAKERS: Final[dict[type[Body], Callable[[_Gathering, PlacedEvent, Body], None]]
     EventsLost: _Gathering.lost,
     DeliveryRepeated: _Gathering.about_attempt,
     TaskResourceSampled: _Gathering.about_attempt,
-    WorkflowMessagePublished: _Gathering.message,
-    WorkflowMessageReceived: _Gathering.message,
+    WorkflowMessagePublished: _Gathering.message_published,
+    WorkflowMessageReceived: _Gathering.message_received,
     **dict.fromkeys(FAILED_TYPES, _Gathering.about_attempt),
     **dict.fromkeys(CLOSING_TYPES, _Gathering.closing),
 }

@@ -48,9 +48,7 @@ def _state(message: LogicalMessage) -> NodeState:
 def _draw_joins(run: TaskRun, drawing: Drawing) -> None:
     for message in run.messages.values():
         joined = {
-            attempt.ref: attempt
-            for attempt in message.joined
-            if run.message_of.get(attempt.ref) != message.node_id
+            attempt.ref: attempt for attempt in message.joined if attempt.message_node != message.node_id
         }
         for attempt in joined.values():
             evidence = OBSERVED if attempt.observed else "inferred"

@@ -22,7 +22,7 @@ from relayna.events import (
 )
 from relayna.events.vocabulary import RECEIVED_TYPES, STATUS_TYPES
 from relayna.projections.attempts import ANY_LANE, Attempt, Attempts, Received, lane_of
-from relayna.projections.fact_ids import is_copy
+from relayna.projections.fact_ids import cause_of, is_copy
 from relayna.projections.few import with_one_more
 from relayna.projections.told_order import PlacedEvent
 
@@ -100,7 +100,7 @@ def _take(attempt: Attempt, placed: PlacedEvent) -> None:
 def _open(attempt: Attempt, placed: PlacedEvent, received: Received) -> None:
     attempt.opened, attempt.key, attempt.begun = placed, placed.key, placed.time
     attempt.lane, attempt.only_told_of = lane_of(received), False
-    attempt.received = received
+    attempt.received, attempt.cause = received, cause_of(placed.event.envelope)
     if received.message_id is not None:
         place = received.queue_name
         if isinstance(received, WorkflowMessageReceived):

@@ -55,11 +55,11 @@ def _sources(run: TaskRun) -> dict[str, str | None]:
         above[message.node_id] = maker.node_id if maker else None
     for attempt in run.attempts.members:
         birth = run.births[attempt.ref]
-        above[attempt.node_id] = birth.source or (None if birth.of_task else run.message_of.get(attempt.ref))
+        above[attempt.node_id] = birth.source or (None if birth.of_task else attempt.message_node)
     for retry in run.retries:
         above[retry.node_id] = source_node(run, retry.by.attempt, retry.body.message_id)
     for letter in run.letters:
-        by = run.attribution_of(letter).attempt
+        by = letter.by.attempt
         above[letter.node_id] = source_node(run, by, letter.known("message_id"))
     return above
 

@@ -5,12 +5,13 @@ Owns when records of statuses are the same status.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeAlias
 
 from msgspec import Struct
 
 from relayna.events import StatusPublished, TaskLifecycleStatusPublished
+from relayna.events.vocabulary import STATUS_TYPES
 from relayna.ids import EventId, MessageId
 from relayna.instants import UNTIMED, Instant
 from relayna.projections.fact_ids import cause_of
@@ -36,18 +37,22 @@ class Status(Struct, gc=False):
 
 
 def distinct_statuses(
-    records: Iterable[PlacedEvent], *, by_attempt: Callable[[PlacedEvent], tuple[OrderKey, OrderKey]]
+    records: Collection[PlacedEvent], *, by_attempt: Callable[[PlacedEvent], tuple[OrderKey, OrderKey]]
 ) -> list[Status]:
     """The statuses, in order of what stands for them; `records` in order.
 
     Where there may be several records of one they are looked at in the order of `by_attempt`.
     """
-    told = [(placed, _body(placed)) for placed in records]
-    if all(_is_observed(placed) for placed, _ in told):
-        ids = [body.message_id for _, body in told if body.message_id is not None]
-        if len(ids) == len(set(ids)):
-            return [Status(placed, body.status, body.message, body.meta) for placed, body in told]
-    return _told_apart(sorted(records, key=by_attempt))
+    statuses: list[Status] = []
+    messages: set[MessageId] = set()
+    for placed in records:
+        body = _body(placed)
+        if body.message_id in messages or not _is_observed(placed):
+            return _told_apart(sorted(records, key=by_attempt))
+        if body.message_id is not None:
+            messages.add(body.message_id)
+        statuses.append(Status(placed, body.status, body.message, body.meta))
+    return statuses
 
 
 def _told_apart(records: Iterable[PlacedEvent]) -> list[Status]:
@@ -76,7 +81,7 @@ def _is_observed(placed: PlacedEvent) -> bool:
 
 def _body(placed: PlacedEvent) -> StatusPublished | TaskLifecycleStatusPublished:
     body = placed.event.body
-    if not isinstance(body, StatusPublished | TaskLifecycleStatusPublished):
+    if not isinstance(body, STATUS_TYPES):
         raise TypeError(f"{type(body).__name__} is no status")
     return body
 

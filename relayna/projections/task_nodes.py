@@ -193,7 +193,7 @@ def draw_dead_letters(run: TaskRun, home: str, drawing: Drawing) -> None:
     )  # fmt: skip
     replayed = {birth.source for birth in run.births.values() if birth.kind == "replayed_as"}
     for letter in run.letters:
-        by, time = run.attribution_of(letter), letter.placed.time
+        by, time = letter.by, letter.placed.time
         drawing.node(
             letter.node_id,
             "dlq_record",

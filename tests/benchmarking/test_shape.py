@@ -6,7 +6,9 @@ import math
 
 import pytest
 from benchmarking.sample_reports import figure, report
+from msgspec.structs import replace
 
+from benchmarks.carried import Carried
 from benchmarks.figures import Figure
 from benchmarks.results import CaseResult
 from benchmarks.shape import faults
@@ -18,7 +20,14 @@ def faults_of(*figures: Figure, error: str = "") -> list[str]:
 
 
 def test_a_whole_one_has_none() -> None:
-    assert faults(report(), ["record", "append"]) == []
+    assert faults(report(), ["record", "append"], lines=[]) == []
+
+
+def test_what_one_of_each_carries_has_its_figures() -> None:
+    line = Carried(who="a worker", what="events", case="append", figures=("recorder",))
+    assert faults(report(), [], [line]) == []
+    [fault] = faults(report(), [], [replace(line, figures=("renamed",))])
+    assert fault == "append: lacks what tells how many events a worker carries: renamed"
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+import hiredis
+
 from relayna.streams.redis.replies import Command, Packed
 
 __all__ = ["pack", "packed_argument", "portions"]
 
+_SHORT: Final = 8
+"""Arguments: as many as any command has that reads."""
 _PORTION_BYTES: Final = 64 * 1024
 """The server works on one portion while we pack the next."""
 
@@ -30,6 +34,10 @@ def portions(commands: Sequence[Command]) -> Iterator[bytes]:
     parts: list[bytes] = []
     size = 0
     for command in commands:
+        if (short := _packed_shortly(command)) is not None:
+            parts.append(short)
+            size += len(short)
+            continue
         at, count = len(parts), 0
         parts.append(b"")
         for argument in command:
@@ -45,6 +53,17 @@ def portions(commands: Sequence[Command]) -> Iterator[bytes]:
             parts, size = [], 0
     if parts:
         yield b"".join(parts)
+
+
+def _packed_shortly(command: Command) -> bytes | None:
+    """A short command by the driver's own hand; nothing where that cannot spell it."""
+    if len(command) > _SHORT:
+        return None
+    try:
+        packed: bytes = hiredis.pack_command(tuple(command))  # type: ignore[arg-type] # its stub allows one argument
+        return packed
+    except (TypeError, UnicodeEncodeError):  # an argument that is packed already, or text that is no UTF-8
+        return None
 
 
 def packed_argument(argument: bytes | str | int) -> bytes:
