@@ -37,7 +37,7 @@ from tools.rabbitmq_node import RabbitMQNode, find_rabbitmq
 __all__ = ["RABBITMQ"]
 
 _PREFETCH: Final = 50
-_MESSAGES: Final = 2_000
+_MESSAGES: Final = 1_500
 _ONE_BY_ONE: Final = 100
 _TOPOLOGY: Final = SharedTasksSharedStatusTopology(
     rabbitmq_url="amqp://none",
