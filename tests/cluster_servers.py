@@ -1,15 +1,12 @@
 """A cluster of three masters on loopback.
 
-They are started and ended like any server of the tests (`tests/servers.py`); here they are introduced to
-each other, and a slot can be taken on its way from one master to another, as far as a test wants it.
+They are started and introduced to each other by `benchmarks/cluster_server.py`; here a slot can be taken on its
+way from one master to another, as far as a test wants it.
 """
 
 from __future__ import annotations
 
-import functools
 import shutil
-import socket
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,50 +14,14 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-import redis
 from redis.cluster import RedisCluster
 from redis.crc import key_slot
 from servers import StoreUnderTest, missing_server
 
-from relayna.streams.embedded import EmbeddedServer, bundled_binary
+from benchmarks.cluster_server import HOST, SLOTS, ClusterNode, eventually, free_port, three_masters
+from relayna.streams.embedded import bundled_binary
 
 __all__ = ["HOST", "ClusterUnderTest", "Migration", "eventually", "free_port", "server_binary", "slots_of"]
-
-HOST = "127.0.0.1"
-SLOTS = 16_384
-
-_STEPS = 3_000
-_STEP_SECONDS = 0.01
-
-
-class ClusterNode(EmbeddedServer):
-    """A server that may become part of a cluster."""
-
-    def __init__(self, *, binary: Path) -> None:
-        super().__init__(binary=binary)
-        self.bus_port = free_port()
-
-    @property
-    def port(self) -> int:
-        return self._port
-
-    @functools.cached_property
-    def admin(self) -> redis.Redis:
-        """A client of the tests' own."""
-        return redis.Redis(port=self._port)
-
-    @functools.cached_property
-    def id(self) -> str:
-        return str(self.admin.execute_command("CLUSTER MYID").decode())
-
-    def _arguments(self) -> list[str]:
-        return [
-            *super()._arguments(),
-            "--cluster-enabled", "yes",
-            "--cluster-port", str(self.bus_port),
-            "--cluster-node-timeout", "5000",
-            "--cluster-config-file", f"nodes-{self._port}.conf",
-        ]  # fmt: skip
 
 
 class ClusterUnderTest:
@@ -76,7 +37,7 @@ class ClusterUnderTest:
     def nodes(self) -> list[ClusterNode]:
         """The masters, in the order of their first slots."""
         if not self._nodes:
-            self._start()
+            self._nodes = self._running.enter_context(three_masters(server_binary()))
         return self._nodes
 
     @property
@@ -109,23 +70,7 @@ class ClusterUnderTest:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for node in self._nodes:
-            node.admin.close()
         self._running.close()
-
-    def _start(self) -> None:
-        binary = server_binary()
-        nodes = [self._running.enter_context(ClusterNode(binary=binary)) for _ in range(3)]
-        first = nodes[0]
-        for number, node in enumerate(nodes):
-            start, end = number * SLOTS // 3, (number + 1) * SLOTS // 3 - 1
-            node.admin.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
-            node.admin.execute_command("CLUSTER ADDSLOTSRANGE", start, end)
-            if node is not first:
-                node.admin.execute_command("CLUSTER MEET", HOST, first.port, first.bus_port)
-        for node in nodes:
-            eventually(lambda node=node: _is_whole(node), "cluster_state:ok with all slots on three nodes")
-        self._nodes = nodes
 
 
 class Migration:
@@ -185,32 +130,9 @@ class Migration:
             source.admin.execute_command("MIGRATE", HOST, target.port, "", 0, 10_000, "KEYS", *keys)
 
 
-def eventually(condition: Callable[[], object], name: str) -> None:
-    """Return when the condition holds; fails when it does not within 30 s."""
-    for _ in range(_STEPS):
-        if condition():
-            return
-        time.sleep(_STEP_SECONDS)
-    raise TimeoutError(f"waited in vain until {name}")
-
-
 def slots_of(shard_count: int) -> list[int]:
     """The slots of the shards, whatever the prefix."""
     return [key_slot(f"{{{shard}}}".encode()) for shard in range(shard_count)]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
-
-
-def _is_whole(node: ClusterNode) -> bool:
-    facts = node.admin.cluster("INFO")
-    wanted = {
-        "cluster_state": "ok", "cluster_slots_ok": str(SLOTS), "cluster_known_nodes": "3", "cluster_size": "3",
-    }  # fmt: skip
-    return wanted.items() <= facts.items()
 
 
 def server_binary() -> Path:

@@ -1,167 +1,124 @@
 """Sustained events a second into the store, beside raw commands in the same run.
 
-Live tasks take turns, an event each, and each ends after its eighth. The raw peer encodes every event as
-the recorder does and sends one plain XADD an event and one EXPIRE a task and batch, packed by hand and
-answered through hiredis; the limit is the same without the encoding.
+The raw peer encodes every event as the recorder does and sends plain commands (`benchmarks/raw_appends.py` says
+what they leave out); the limit is the same without the encoding, and the same with the references that the
+recorder leaves shows what those alone cost. redis-py's pipeline and the server's own benchmark client, which
+sends the same bytes again and again, are what others would measure.
 """
 
 from __future__ import annotations
 
-import asyncio
 import gc
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
 from time import perf_counter
 from typing import Final
 from urllib.parse import urlsplit
 
 import anyio
-import hiredis
+from redis.asyncio import Redis
 
+from benchmarks.appended_events import LIVE_TASKS, Encoded, events_in_turns, record_all
 from benchmarks.case import Bench, Case
 from benchmarks.figures import Figure
+from benchmarks.raw_appends import send_raw
 from benchmarks.targets import APPEND_BESIDE_RAW, APPEND_FEW_TASKS
-from relayna.events import Envelope, Event, TaskLifecycleStatusPublished, encode_event
-from relayna.ids import AttemptId, MessageId, TaskId, attempt_event_id
-from relayna.instants import Instant
-from relayna.streams import Durability, Recorder
-from relayna.streams.redis.log import RedisLog
+from relayna.events import Event, encode_event
 
 __all__ = ["APPEND"]
 
-_EVENTS_A_TASK: Final = 8
-_LIVE_TASKS: Final = (64, 2_000)
-_AT_ONCE: Final = 100
-_HELD: Final = 5_000
-"""Half the recorder's bound: who records more waits, as consumers do for durability."""
-_RAW_BATCH: Final = 500
-_RAW_IN_FLIGHT: Final = 4
+_PIPELINE: Final = 500
+_PIPELINED_EVENTS: Final = 16_000
+_TOOLS: Final = ("valkey-benchmark", "redis-benchmark")
+_TOOL_REQUESTS: Final = 100_000
 _WEEK: Final = 604_800
+
+_OURS = "recorder"
+_RAW = "raw commands"
+_ENCODED = "raw commands, encoded beforehand"
+_REFERRING = "raw commands, with references"
+_REDIS_PY = "redis-py, pipeline of 500"
 
 
 def _run(bench: Bench) -> Iterator[Figure]:
-    total = 32_000 if bench.quick else 64_000
-    for live in _LIVE_TASKS:
-        events = list(_events_in_turns(live, total))
-        encoded = _Encoded(events)
-        ours: list[float] = []
-        raw: list[float] = []
-        limit: list[float] = []
-        for _ in range(bench.rounds):
-            limit.append(_rate(bench, events, _send_raw, encoded))
-            raw.append(_rate(bench, events, _send_raw, encode_event))
-            ours.append(_rate(bench, events, _record))
-        ratios = [own / other for own, other in zip(ours, raw, strict=True)]
-        rate_target = APPEND_FEW_TASKS if live == _LIVE_TASKS[0] else None
-        name = f"{live:,} live tasks"
-        yield Figure(name=f"{name}, recorder", unit="events/s", samples=ours, target=rate_target)
-        yield Figure(name=f"{name}, raw commands", unit="events/s", samples=raw)
-        yield Figure(name=f"{name}, raw commands, encoded beforehand", unit="events/s", samples=limit)
-        yield Figure(name=f"{name}, recorder beside raw", unit="x", samples=ratios, target=APPEND_BESIDE_RAW)
+    for live in LIVE_TASKS:
+        yield from _with_live_tasks(bench, live, max(8_000, live * 8) if bench.quick else 64_000)
+    yield _tool(bench)
 
 
-class _Encoded:
-    """Finds the bytes of events instead of making them."""
+def _with_live_tasks(bench: Bench, live: int, total: int) -> Iterator[Figure]:
+    events = list(events_in_turns(live, total))
+    few = events[:_PIPELINED_EVENTS]
+    encoded = Encoded(events)
+    ways: dict[str, Callable[[], float]] = {
+        _ENCODED: lambda: len(events) / _raw(bench, events, encoded),
+        _RAW: lambda: len(events) / _raw(bench, events, encode_event),
+        _REFERRING: lambda: len(events) / _raw(bench, events, encode_event, referring=True),
+        _OURS: lambda: len(events) / anyio.run(record_all, bench.store_url, bench.fresh_prefix(), events),
+        _REDIS_PY: lambda: len(few) / anyio.run(_pipelined, bench.store_url, bench.fresh_prefix(), few),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(bench.rounds):
+        for name, way in ways.items():
+            rates[name].append(way())
+    few_tasks = APPEND_FEW_TASKS if live == LIVE_TASKS[0] else None
+    for name, samples in rates.items():
+        is_ours = name == _OURS
+        yield Figure(
+            name=f"{live:,} live tasks, {name}",
+            unit="events/s",
+            samples=samples,
+            target=few_tasks if is_ours else None,
+            beside=f"{live:,} live tasks, {_RAW}" if is_ours else "",
+        )
+    for peer, target in ((_RAW, APPEND_BESIDE_RAW), (_REFERRING, None)):
+        ratios = [own / other for own, other in zip(rates[_OURS], rates[peer], strict=True)]
+        yield Figure(
+            name=f"{live:,} live tasks, {_OURS} beside {peer}", unit="x", samples=ratios, target=target
+        )
 
-    def __init__(self, events: Iterable[Event]) -> None:
-        self._bytes = {event.envelope.event_id: encode_event(event) for event in events}
 
-    def __call__(self, event: Event) -> bytes:
-        return self._bytes[event.envelope.event_id]
-
-
-def _rate(
-    bench: Bench,
-    events: list[Event],
-    send: Callable[..., Awaitable[float]],
-    *options: Callable[[Event], bytes],
+def _raw(
+    bench: Bench, events: list[Event], encode: Callable[[Event], bytes], *, referring: bool = False
 ) -> float:
-    """Events a second, into streams of their own."""
-    return len(events) / anyio.run(send, bench.store_url, bench.fresh_prefix(), events, *options)
+    async def send() -> float:
+        return await send_raw([bench.store_url], bench.fresh_prefix(), events, encode, referring=referring)
+
+    return anyio.run(send)
 
 
-def _events_in_turns(live: int, total: int) -> Iterator[Event]:
-    """So many tasks at a time; each round every live task says its next event."""
-    for generation in range(total // (live * _EVENTS_A_TASK)):
-        for seq in range(_EVENTS_A_TASK):
-            for member in range(live):
-                yield _event(generation * live + member, seq)
-
-
-def _event(task: int, seq: int) -> Event:
-    attempt_id = AttemptId(f"{task:016x}")
-    return Event(
-        envelope=Envelope(
-            event_id=attempt_event_id(attempt_id, seq),
-            timestamp=Instant(1_767_225_600_000_000 + task * 1_000 + seq),
-            task_id=TaskId(f"order/2026/{task:07d}"),
-            attempt_id=attempt_id,
-            seq=seq,
-            cause=attempt_event_id(attempt_id, seq - 1) if seq else None,
-            correlation_id="basket-9",
-            producer="00112233",
-        ),
-        body=TaskLifecycleStatusPublished(
-            status="processing", message="on the way", message_id=MessageId(f"{task:031x}{seq}")
-        ),
-    )
-
-
-async def _record(url: str, prefix: str, events: list[Event]) -> float:
-    recorder = Recorder(RedisLog(url, prefix=prefix))
-    async with recorder:
+async def _pipelined(url: str, prefix: str, events: list[Event]) -> float:
+    async with Redis.from_url(url) as client:
         gc.collect()
         start = perf_counter()
-        for first in range(0, len(events), _AT_ONCE):
-            for event in events[first : first + _AT_ONCE]:
-                recorder.record(event, topology_kind="shared_tasks_shared_status")
-            await asyncio.sleep(0)
-            if recorder.buffered_events > _HELD:
-                await recorder.durable(budget_seconds=60)
-        if await recorder.durable(budget_seconds=60) is not Durability.STORED:
-            raise RuntimeError("The recorder did not store everything within a minute.")
+        for first in range(0, len(events), _PIPELINE):
+            pipeline = client.pipeline(transaction=False)
+            batch = events[first : first + _PIPELINE]
+            for event in batch:
+                pipeline.xadd(f"{prefix}:{event.envelope.task_id}", {"f": encode_event(event)})
+            for task_id in dict.fromkeys(event.envelope.task_id for event in batch):
+                pipeline.expire(f"{prefix}:{task_id}", _WEEK)
+            await pipeline.execute()
         return perf_counter() - start
 
 
-async def _send_raw(url: str, prefix: str, events: list[Event], encode: Callable[[Event], bytes]) -> float:
-    address = urlsplit(url)
-    reader, writer = await asyncio.open_connection(address.hostname, address.port)
-    replies = hiredis.Reader()
-    unanswered: list[int] = []
-    gc.collect()
-    start = perf_counter()
-    for first in range(0, len(events), _RAW_BATCH):
-        commands = _packed_batch(prefix, events[first : first + _RAW_BATCH], encode)
-        writer.write(b"".join(commands))
-        unanswered.append(len(commands))
-        if len(unanswered) == _RAW_IN_FLIGHT:
-            await _read_replies(reader, replies, unanswered.pop(0))
-    for count in unanswered:
-        await _read_replies(reader, replies, count)
-    taken = perf_counter() - start
-    writer.close()
-    await writer.wait_closed()
-    return taken
-
-
-def _packed_batch(prefix: str, events: list[Event], encode: Callable[[Event], bytes]) -> list[bytes]:
-    keys = [f"{prefix}:{event.envelope.task_id}".encode() for event in events]
-    commands = [
-        _packed(b"XADD", key, b"*", b"f", encode(event)) for key, event in zip(keys, events, strict=True)
-    ]
-    commands += [_packed(b"EXPIRE", key, b"%d" % _WEEK) for key in dict.fromkeys(keys)]
-    return commands
-
-
-def _packed(*parts: bytes) -> bytes:
-    return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
-
-
-async def _read_replies(reader: asyncio.StreamReader, replies: hiredis.Reader, count: int) -> None:
-    while count:
-        if replies.gets() is not False:
-            count -= 1
-        else:
-            replies.feed(await reader.read(65_536))
+def _tool(bench: Bench) -> Figure:
+    """Commands a second that the server's own client sends: XADD, pipelined by 100, nothing encoded."""
+    tool = next(filter(None, map(shutil.which, _TOOLS)), None)
+    name = "the server's own benchmark client"
+    if tool is None:
+        return Figure(name=name, unit="events/s", note=f"none of {', '.join(_TOOLS)} is installed")
+    address = urlsplit(bench.store_url)
+    command = [
+        tool, "-h", str(address.hostname), "-p", str(address.port), "-c", "4", "-P", "100", "-r", "2000",
+        "-n", str(_TOOL_REQUESTS), "--csv", "XADD", f"{bench.fresh_prefix()}:__rand_int__", "*", "f", "x" * 200,
+    ]  # fmt: skip
+    rates: list[float] = []
+    for _ in range(bench.rounds):
+        said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+        rates.append(float(said.stdout.splitlines()[-1].split('","')[1]))
+    return Figure(name=name, unit="events/s", samples=rates, note="XADD of 200 bytes, pipelined by 100")
 
 
 APPEND: Final = Case(

@@ -10,10 +10,11 @@ from __future__ import annotations
 import base64
 import itertools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from functools import cache
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from msgspec.structs import replace
 from relayna.events.cut import BODY_LIMIT_BYTES, cut_text
 from relayna.events.masking import REDACTED
 from relayna.events.redaction import Redact, Redaction
+from relayna.events.vocabulary import EVENT_TYPES
 
 __all__ = [
     "FREE_FORM_FIELDS",
@@ -35,6 +37,12 @@ __all__ = [
 
 FREE_FORM_FIELDS: Final = ("meta", "headers", "metadata", "attributes")
 """Fields that hold the user's own maps: always walked, and redacted at every depth."""
+
+_FREE_FORM_OF: Final[Mapping[type, Sequence[str]]] = {
+    event_type: [name for name in FREE_FORM_FIELDS if name in event_type.__struct_fields__]
+    for event_type, _ in EVENT_TYPES
+}
+"""Most facts have none."""
 
 _DEPTH_LIMIT: Final = 32
 _VALUES_LIMIT: Final = 10_000
@@ -51,7 +59,7 @@ StructT = TypeVar("StructT", bound=Struct)
 def sanitise_body(body: StructT, redact: Redact | None = None, *, thorough: bool = False) -> StructT:
     """The same body, storable. Free-form maps are always walked; `thorough` walks every field."""
     changes: dict[str, object] = {}
-    for name in body.__struct_fields__ if thorough else FREE_FORM_FIELDS:
+    for name in body.__struct_fields__ if thorough else _FREE_FORM_OF.get(type(body), FREE_FORM_FIELDS):
         value = getattr(body, name, None)
         if value is None:
             continue
@@ -82,14 +90,19 @@ def storable_text(text: str) -> str:
 
 def with_json_maps(body: StructT) -> StructT:
     """The same body, its free-form maps such that JSON can hold them: damaged bytes can spell others."""
-    for name in FREE_FORM_FIELDS:
-        value = getattr(body, name, None)
+    for name in _free_form_fields(type(body)):
+        value = getattr(body, name)
         if value is not None:
             try:
                 _json.encode(value)
             except (TypeError, ValueError, OverflowError, RecursionError):
                 return sanitise_body(body)
     return body
+
+
+@cache
+def _free_form_fields(body_type: type[Struct]) -> tuple[str, ...]:
+    return tuple(name for name in FREE_FORM_FIELDS if name in body_type.__struct_fields__)
 
 
 def _free_form(value: object, redact: Redact | None) -> dict[str, object]:
@@ -129,6 +142,8 @@ class _Walk:
 
     def value(self, value: object, depth: int = 0) -> object:
         self._values_left -= 1
+        if type(value) is str:  # what nearly all are
+            return self._text(value)
         match value:
             case None | bool():
                 return value

@@ -36,6 +36,9 @@ _OPENING_TYPES: Final = frozenset(
 """Work of the task lies ahead. Not what an aggregation says of a child, which has ended by then, nor what
 anyone else may say of a task at any time: that children exist, that a delivery came again."""
 
+_SPEAKING_TYPES: Final = frozenset({*STATUS_TYPES, *DEAD_LETTER_TYPES})
+"""What may say either."""
+
 
 def tells_of(body: Body, terminal_statuses: Collection[str] = TERMINAL_STATUSES) -> Tells | None:
     """What the fact says of its task. Never raises, whatever the body holds.
@@ -46,6 +49,8 @@ def tells_of(body: Body, terminal_statuses: Collection[str] = TERMINAL_STATUSES)
     """
     if type(body) in _OPENING_TYPES:
         return "open"
+    if type(body) not in _SPEAKING_TYPES:
+        return None
     if final_status(body, terminal_statuses) is not None:
         return "ended"
     return "open" if isinstance(body, STATUS_TYPES) else None

@@ -39,7 +39,9 @@ def parent_of(event: Event) -> TaskId | None:
     """The parent in whose stream the event leaves something: by its envelope, or by a status's `meta`."""
     envelope, body = event.envelope, event.body
     parent: object = envelope.parent_task_id
-    if not parent and isinstance(body, STATUS_TYPES) and isinstance(body.meta, dict):
+    if not parent:
+        if not isinstance(body, STATUS_TYPES) or not isinstance(body.meta, dict):
+            return None
         parent = body.meta.get("parent_task_id")
     if not isinstance(parent, str) or not parent or parent == envelope.task_id:
         return None

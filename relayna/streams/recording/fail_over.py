@@ -19,8 +19,8 @@ from relayna.events import EventsLost, decode_frame
 from relayna.ids import AttemptId, StreamId, TaskId, Tenant, stream_id_before
 from relayna.streams.keys import TaskAddress
 from relayna.streams.log import PAGE_LIMIT, START, Entry, Log, StreamRange
-from relayna.streams.recording.lanes import PendingFrame
 from relayna.streams.recording.losses import FAILED_OVER, Loss, joined_ranges
+from relayna.streams.recording.pending_frame import PendingFrame
 from relayna.streams.recording.positions import Position, Positions
 from relayna.streams.recording.retransmit_window import RetransmitWindow
 from relayna.streams.recording.stream_reading import may_not_read, read_pages
@@ -61,6 +61,11 @@ class FailOver:
         self._last: Mapping[int, str] | None = None
         self.unsure: Collection[int] = ()
         """Shards of which the last look could not tell whether anything was lost."""
+
+    @property
+    def knows_every_shard(self) -> bool:
+        """Whether the last look told of all shards."""
+        return self._last is not None and len(self._last) == self._log.keys.shard_count
 
     async def look(self, shards: Collection[int]) -> Setback:
         """What was lost since the last look, in these shards above all, of which something is to be known now.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Final
+from collections.abc import Callable, Coroutine
 
 import anyio
 from anyio.abc import TaskGroup
@@ -28,6 +28,7 @@ from relayna.streams.recording.losses import Losses
 from relayna.streams.recording.opening import Opening
 from relayna.streams.recording.outage import Outage
 from relayna.streams.recording.outlet import Outlet, Outlets
+from relayna.streams.recording.portion import Portion
 from relayna.streams.recording.promises import Promises
 from relayna.streams.recording.set_aside import SetAside
 from relayna.streams.recording.spooling import Spooling
@@ -35,9 +36,6 @@ from relayna.streams.sink import Durability
 from relayna.streams.spool import Spool
 
 __all__ = ["Flusher"]
-
-_BATCH: Final = 8
-"""A batch that has piled up is at most this many times the size at which a flush is due."""
 
 _logger = logging.getLogger("relayna.recorder")
 
@@ -57,18 +55,18 @@ class Flusher:
         counters: Counters,
         policy: FlushPolicy,
         spool: Spool | None = None,
+        beside: Callable[[Clock], Coroutine[None, None, None]] | None = None,
     ) -> None:
-        self._buffer = buffer
+        self._buffer, self._beside = buffer, beside
         self._losses = losses
         self._clock = clock
-        self._policy = policy
+        self._policy, self._portion = policy, Portion(policy, buffer)
         self._breaker = Breaker(policy.backoff, clock)
         self._outage = Outage() if spool is None else Outage(f"in memory and in the spool {spool.directory}")
         self._opening = Opening(log, self._breaker, self._outage)
         self._promises = Promises()
         self._due, self._end = Alarm(clock), Alarm(clock)
-        self._ending = self._asked = self._listening = False
-        self._may_confess = True
+        self._ending, self._asked, self._listening, self._may_confess = False, False, False, True
         outlets = Outlets(
             log, buffer, losses,
             tenant=tenant, producer=producer, clock=clock, counters=counters, policy=policy,
@@ -116,14 +114,14 @@ class Flusher:
         is_hopeless = self._breaker.is_hopeless_within(budget_seconds)
         if budget_seconds <= 0 or (is_hopeless and (spooling is None or spooling.is_failing)):
             return Durability.PENDING
-        promise = self._promises.make(self._buffer.recorded)
-        with anyio.move_on_after(budget_seconds):
-            if spooling is not None:
-                # The disk needs some of it too.
-                await spooling.stand_in(promise, 0 if is_hopeless else budget_seconds / 2)
-            if await promise:
-                return self._where_it_is()
-        return Durability.PENDING
+        promise = self._promises.make(self._buffer.recorded, budget_seconds)
+        if spooling is None:
+            return self._where_it_is() if await promise else Durability.PENDING
+        # The disk needs some of the budget too.
+        standing_in = spooling.stand_in(promise, 0 if is_hopeless else budget_seconds / 2)
+        is_kept = await promise
+        standing_in.cancel()
+        return self._where_it_is() if is_kept else Durability.PENDING
 
     async def end(self) -> None:
         """Flush until the deadline, give up the rest, close the log."""
@@ -142,6 +140,8 @@ class Flusher:
         try:
             with self._scope:
                 async with anyio.create_task_group() as beside:
+                    if self._beside is not None:
+                        beside.start_soon(self._beside, self._clock)
                     if self._spooling is not None:
                         beside.start_soon(self._spooling.run)
                     if await self._opening.open(self._back_off):
@@ -198,7 +198,7 @@ class Flusher:
         if self._is_due():
             return
         self._due.silence()
-        if not self._buffer.wake_at(self._policy.flush_events, self._policy.flush_bytes):
+        if not self._buffer.wake_at(*self._portion.due):
             await self._due.wait_at_most(self._policy.flush_interval)
 
     def _is_due(self) -> bool:
@@ -222,11 +222,7 @@ class Flusher:
         self._settle_promises()
 
     async def _offer(self, outlet: Outlet) -> None:
-        batch = outlet.lanes.next_batch(
-            now_ms=self._clock.now() // 1000,
-            max_events=self._policy.flush_events * _BATCH,
-            max_bytes=self._policy.flush_bytes * _BATCH,
-        )
+        batch = self._portion.cut(outlet.lanes, now_ms=self._clock.now() // 1000)
         if not batch:
             return
         offered = await outlet.offering.offer(batch)

@@ -98,12 +98,14 @@ def hold(
 ) -> HeldEvent:
     """The event, encoded. Raises, as anything in Python may, when it is handed what is no event."""
     envelope, body = event.envelope, event.body
+    task_id, attempt_id = envelope.task_id, envelope.attempt_id
+    # Spelled out, for this is done on the caller's time and nearly every id is plain text.
     return HeldEvent(
-        storable_task_id(envelope.task_id),
+        task_id if type(task_id) is str and task_id.isascii() else storable_task_id(task_id),
         None if topology_kind is None else _storable(topology_kind),
         encode_event(event, redact),
         type(body),
-        _text_or_none(envelope.attempt_id),
+        attempt_id if isinstance(attempt_id, str) else None,
         envelope.seq,
         tells_of(body, terminal_statuses),
     )

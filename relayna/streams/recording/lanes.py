@@ -9,66 +9,45 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
-from msgspec import Struct, field
+from msgspec import Struct
 
-from relayna.events import encode_frame
 from relayna.ids import TaskId
-from relayna.streams.log import Appended, AppendResult, NotAppended, Tells
+from relayna.streams.log import Appended, AppendResult, NotAppended
 from relayna.streams.outcomes import Outcome, Trouble
 from relayna.streams.recording.held import HeldEvent
+from relayna.streams.recording.pending_frame import PendingFrame, frame_of
 
-__all__ = ["HOPELESS_REFUSALS", "Lanes", "PendingFrame", "Settlement", "Tally"]
+__all__ = ["HOPELESS_REFUSALS", "Lanes", "Settlement", "Tally"]
 
 HOPELESS_REFUSALS: Final = 2
 """A task refused so often while others are not is not waited for; the first may be a passing trouble."""
 
 
-class PendingFrame(Struct, eq=False):
-    """Events of one task that go to the log together."""
-
-    task_id: TaskId
-    topology_kind: str | None
-    position: int
-    """Of its first event, among all that were recorded."""
-    events: list[HeldEvent] = field(default_factory=list)
-    size: int = 0
-    first_append_ms: int | None = None
-    """When it was first offered; from then on nothing is added to it."""
-    is_doubtful: bool = False
-    """It was offered and nobody knows whether it was taken: it must not be offered again unseen."""
-    is_repeated: bool = False
-    """It was stored before, and the store has lost it."""
-    is_under_way: bool = False
-    """It is being offered to the log."""
-    is_spooled: bool = False
-    """It was put into the spool while it was under way."""
-    is_held: bool = True
-    """The buffer counts its events; not those of frames that come from the spool."""
-    encoded: bytes | None = None
-    """The stream entry, when it comes from the spool."""
-    told: Tells | None = None
-    """What it says of its task, when it comes from the spool."""
-
-    @property
-    def tells(self) -> Tells | None:
-        """What its events say of their task as a whole: the last that says anything."""
-        return next((event.tells for event in reversed(self.events) if event.tells is not None), self.told)
-
-    def payload(self) -> bytes:
-        """The stream entry."""
-        if self.encoded is not None:
-            return self.encoded
-        data = [event.data for event in self.events]
-        return encode_frame(self.task_id, self.topology_kind, self.first_append_ms, data)
-
-
-class _Lane(Struct, eq=False):
-    frames: list[PendingFrame]
+class _Lane(Struct, eq=False, gc=False):
+    first: PendingFrame
+    later: list[PendingFrame] | None = None
+    """What waits behind it; nothing, of most."""
     aside: bool = False
     refused_at: int | None = None
     """How many frames the log had taken when it last refused this lane's first one."""
     refusals: int = 0
     """How often it was refused though the log took others."""
+
+    @property
+    def frames(self) -> list[PendingFrame]:
+        """All of them, in order."""
+        return [self.first, *(self.later or ())]
+
+    def append(self, frame: PendingFrame) -> None:
+        """Put it behind the others."""
+        if self.later is None:
+            self.later = [frame]
+        else:
+            self.later.append(frame)
+
+    def hold(self, frames: Sequence[PendingFrame]) -> None:
+        """These, one at least, and no others."""
+        self.first, self.later = frames[0], list(frames[1:]) or None
 
 
 class Tally(Struct):
@@ -118,19 +97,20 @@ class Lanes:
 
     def add(self, position: int, events: Iterable[HeldEvent]) -> None:
         """Put events, of which the first has this position, at the end of their tasks' lanes."""
-        for index, event in enumerate(events):
-            lane = self._lanes.get(event.task_id)
-            if lane is None or not self._fits(lane.frames[-1], event):
-                frame = PendingFrame(event.task_id, event.topology_kind, position + index)
-                if lane is None:
-                    self._lanes[event.task_id] = _Lane([frame])
-                else:
-                    lane.frames.append(frame)
-            else:
-                frame = lane.frames[-1]
+        lanes = self._lanes
+        for number, event in enumerate(events, position):
+            lane = lanes.get(event.task_id)
+            if lane is None:
+                lanes[event.task_id] = _Lane(frame_of(event, number))
+                continue
+            frame = lane.later[-1] if lane.later else lane.first
+            if isinstance(frame.events, list) and self._fits(frame, event):
                 frame.topology_kind = frame.topology_kind or event.topology_kind
-            frame.events.append(event)
-            frame.size += len(event.data)
+                frame.events.append(event)
+                frame.size += len(event.data)
+                frame.tells = event.tells or frame.tells
+            else:
+                lane.append(frame_of(event, number))
 
     def next_batch(self, *, now_ms: int, max_events: int, max_bytes: int) -> list[PendingFrame]:
         """The first frame of each lane that is not set aside, until the batch is full."""
@@ -139,9 +119,8 @@ class Lanes:
         for lane in self._lanes.values():
             if lane.aside:
                 continue
-            frame = lane.frames[0]
-            if frame.first_append_ms is None:
-                frame.first_append_ms = now_ms
+            frame = lane.first
+            frame.freeze(now_ms)
             frame.is_under_way = True
             batch.append(frame)
             events, size = events + len(frame.events), size + frame.size
@@ -156,16 +135,17 @@ class Lanes:
         that fails; it is given up, with all that waits behind it, when it was refused too often.
         """
         before = self._tally.taken
-        for frame in batch:
-            frame.is_under_way = False
-        stored = [frame for frame, result in zip(batch, results, strict=True) if isinstance(result, Appended)]
-        for frame in stored:
-            self._appended(frame)
+        stored: list[PendingFrame] = []
         failed: list[tuple[_Lane, NotAppended]] = []
         for frame, result in zip(batch, results, strict=True):
-            if isinstance(result, NotAppended):
+            frame.is_under_way = False
+            if isinstance(result, Appended):
+                stored.append(frame)
+                self._appended(frame)
+            else:
                 frame.is_doubtful = result.outcome is Outcome.UNKNOWN
                 failed.append((self._lanes[frame.task_id], result))
+        self._tally.taken += len(stored)
         for lane, result in failed:
             self._refused(lane, result.ruling.trouble, before)
         failure = None if stored else self._failure_of_the_store([result for _, result in failed])
@@ -175,7 +155,7 @@ class Lanes:
         given_up: list[PendingFrame] = []
         for lane, _ in failed:
             if lane.refusals >= self._refusal_limit:
-                given_up += self._lanes.pop(lane.frames[0].task_id).frames
+                given_up += self._lanes.pop(lane.first.task_id).frames
             else:
                 lane.aside = True
                 self._aside += 1
@@ -190,18 +170,18 @@ class Lanes:
         for task_id, repeated in by_task.items():
             lane = self._lanes.get(task_id)
             if lane is None:
-                self._lanes[task_id] = _Lane(repeated)
+                self._lanes[task_id] = _lane_of(repeated)
             else:
-                lane.frames[:0] = repeated
+                lane.hold([*repeated, *lane.frames])
 
     def take_in(self, frames: Iterable[PendingFrame]) -> None:
         """Put frames, in order within a task, at the end of their lanes."""
         for frame in frames:
             lane = self._lanes.get(frame.task_id)
             if lane is None:
-                self._lanes[frame.task_id] = _Lane([frame])
+                self._lanes[frame.task_id] = _Lane(frame)
             else:
-                lane.frames.append(frame)
+                lane.append(frame)
 
     def to_spool(self, *, hopeless_refusals: int | None = None) -> list[PendingFrame]:
         """All that is not in the spool yet; leaving out, when asked, lanes that were refused so often."""
@@ -220,8 +200,10 @@ class Lanes:
         for task_id in {frame.task_id for frame in gone} & self._lanes.keys():
             lane = self._lanes[task_id]
             removed += [frame for frame in lane.frames if frame in gone]
-            lane.frames = [frame for frame in lane.frames if frame not in gone]
-            if not lane.frames:
+            left = [frame for frame in lane.frames if frame not in gone]
+            if left:
+                lane.hold(left)
+            else:
                 self._aside -= lane.aside
                 del self._lanes[task_id]
         return removed
@@ -242,11 +224,9 @@ class Lanes:
         return min(positions, default=default)
 
     def _appended(self, frame: PendingFrame) -> None:
-        lane = self._lanes.pop(frame.task_id)
-        del lane.frames[0]
-        self._tally.taken += 1
-        if lane.frames:  # after the lanes of others
-            self._lanes[frame.task_id] = _Lane(lane.frames)
+        later = self._lanes.pop(frame.task_id).later
+        if later:  # after the lanes of others
+            self._lanes[frame.task_id] = _lane_of(later)
 
     def _refused(self, lane: _Lane, trouble: Trouble, taken_before: int) -> None:
         # Of the nodes of a cluster one may load, or be full, while others take what they are given.
@@ -269,8 +249,7 @@ class Lanes:
 
     def _fits(self, frame: PendingFrame, event: HeldEvent) -> bool:
         return (
-            frame.first_append_ms is None
-            and len(frame.events) < self._frame_events
+            len(frame.events) < self._frame_events
             and frame.size + len(event.data) <= self._frame_bytes
             and (
                 frame.topology_kind is None
@@ -278,3 +257,7 @@ class Lanes:
                 or frame.topology_kind == event.topology_kind
             )
         )
+
+
+def _lane_of(frames: Sequence[PendingFrame]) -> _Lane:
+    return _Lane(frames[0], list(frames[1:]) or None)

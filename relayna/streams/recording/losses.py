@@ -24,6 +24,7 @@ __all__ = ["FAILED_OVER", "Loss", "Losses", "joined_ranges"]
 FAILED_OVER: Final = "failover"
 """Why an event is lost that the store had acknowledged; for every other reason it was never stored."""
 
+_CLOSING_TYPES: Final = frozenset(CLOSING_TYPES)
 _MOST_RANGES: Final = 256
 """Past it a loss is counted without its numbers, and shows as a gap."""
 
@@ -41,7 +42,7 @@ class Loss(Struct, eq=False):
     def add(self, event: HeldEvent) -> None:
         """One more."""
         self.count += 1
-        if event.event_type in CLOSING_TYPES:
+        if event.event_type in _CLOSING_TYPES:
             self.outcome = event.event_type.__name__
         seq: object = event.seq
         if event.attempt_id is None or not isinstance(seq, int):
@@ -78,6 +79,7 @@ class Losses:
         self._max_losses = max_losses
         self._lock = threading.RLock()
         self._losses: dict[tuple[TaskId, AttemptId | None, str], Loss] = {}
+        self._unreported: dict[tuple[type, str], int] = {}
         self._news = False
         self._number = 0
 
@@ -89,17 +91,37 @@ class Losses:
 
         A lost confession is not confessed in turn, nor are losses past the bound: their numbers show as gaps.
         """
-        self.count(event.event_type, reason)
+        self.remember(event, reason)
+        self.report()
+
+    def remember(self, event: HeldEvent, reason: str) -> None:
+        """The same on the time of somebody in a hurry: the counters are told when `report` is called."""
+        kind = (event.event_type, reason)
         key = (event.task_id, event.attempt_id, reason)
-        if event.event_type is EventsLost:
-            return
         with self._lock:
+            self._news = True
+            self._unreported[kind] = self._unreported.get(kind, 0) + 1
+            if event.event_type is EventsLost:
+                return
             loss = self._losses.get(key)
             if loss is None:
                 if len(self._losses) >= self._max_losses:
                     return
                 loss = self._losses[key] = Loss(*key)
             loss.add(event)
+
+    @property
+    def is_reported(self) -> bool:
+        """Whether the counters know of every loss."""
+        return not self._unreported
+
+    def report(self) -> None:
+        """Tell the counters what they have not been told."""
+        if self._unreported:
+            with self._lock:
+                unreported, self._unreported = self._unreported, {}
+            for (event_type, reason), count in unreported.items():
+                self.count(event_type, reason, count)
 
     def count(self, event_type: type, reason: str, by: int = 1) -> None:
         """Count an event as lost that no stream can tell of."""
@@ -119,6 +141,7 @@ class Losses:
 
     def confessions(self, *, now: Instant, producer: str) -> list[tuple[Loss, HeldEvent]]:
         """Take all losses away, each with the event that confesses it."""
+        self.report()
         with self._lock:
             losses, self._losses = list(self._losses.values()), {}
             first, self._number = self._number, self._number + len(losses)

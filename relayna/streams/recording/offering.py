@@ -16,12 +16,12 @@ from msgspec import Struct
 
 from relayna.clock import Clock
 from relayna.errors import StoreError, StoreUnreachable
-from relayna.ids import Tenant
+from relayna.ids import StreamId, Tenant
 from relayna.signals import IgnoredMeasures, Measures
 from relayna.streams.keys import TaskAddress
 from relayna.streams.log import Append, Appended, AppendResult, Log, NotAppended
 from relayna.streams.recording.fail_over import FailOver, Setback
-from relayna.streams.recording.lanes import PendingFrame
+from relayna.streams.recording.pending_frame import PendingFrame
 from relayna.streams.recording.positions import Positions
 from relayna.streams.recording.read_back import ReadBack
 from relayna.streams.recording.retransmit_window import RetransmitWindow
@@ -66,24 +66,25 @@ class Offering:
 
     async def offer(self, batch: Sequence[PendingFrame]) -> Offered:
         """See that each frame is in its stream. Does not raise for a store that fails."""
-        results: dict[PendingFrame, AppendResult] = {}
-        setbacks = [await self._settle_doubts(batch, results)]
-        due = [frame for frame in batch if frame not in results]
-        taken: list[PendingFrame] = []
-        if due:
-            results.update(zip(due, await self._append(due), strict=True))
-            taken = [frame for frame in due if isinstance(results[frame], Appended)]
-            if taken:
-                setbacks.append(await self._fail_over.look(self._shards(taken)))
-        self._remember(results)
+        settled: dict[PendingFrame, AppendResult] = {}
+        setbacks = [await self._settle_doubts(batch, settled)]
+        due = [frame for frame in batch if frame not in settled] if settled else batch
+        answers = await self._append(due) if due else []
+        taken = [frame for frame, answer in zip(due, answers, strict=True) if isinstance(answer, Appended)]
+        if taken:
+            setbacks.append(await self._fail_over.look(self._shards(taken)))
+        results = answers
+        if settled:
+            settled.update(zip(due, answers, strict=True))
+            results = [settled[frame] for frame in batch]
         return Offered(
-            [results[frame] for frame in batch],
+            self._remembered(batch, results),
             [setback for setback in setbacks if setback],
             was_acknowledged=bool(taken),
         )
 
     async def _settle_doubts(
-        self, batch: Sequence[PendingFrame], results: dict[PendingFrame, AppendResult]
+        self, batch: Sequence[PendingFrame], settled: dict[PendingFrame, AppendResult]
     ) -> Setback:
         """Enter the results of frames that are in the log, and of those that cannot be looked for."""
         doubtful = [frame for frame in batch if frame.is_doubtful]
@@ -96,9 +97,9 @@ class Offering:
         unread = NotAppended(error or self._cannot_tell(), outcome_unknown=True)
         for frame in doubtful:
             if frame not in found:
-                results[frame] = unread
+                settled[frame] = unread
             elif (stream_id := found[frame]) is not None:
-                results[frame] = Appended(stream_id)
+                settled[frame] = Appended(stream_id)
         return setback
 
     async def _append(self, frames: Sequence[PendingFrame]) -> Sequence[AppendResult]:
@@ -117,22 +118,30 @@ class Offering:
             exemplar = frames[0].task_id if frames else None
             self._measures.observe("relayna_append_duration_seconds", seconds, exemplar=exemplar)
 
-    def _remember(self, results: dict[PendingFrame, AppendResult]) -> None:
-        now = self._clock.now()
-        for frame, result in results.items():
+    def _remembered(
+        self, batch: Sequence[PendingFrame], answers: Sequence[AppendResult]
+    ) -> list[AppendResult]:
+        """The results, of which those that count are remembered."""
+        results = list(answers)
+        unsure = self._fail_over.unsure
+        stored: list[tuple[PendingFrame, StreamId]] = []
+        for index, (frame, result) in enumerate(zip(batch, answers, strict=True)):
             if not isinstance(result, Appended):
                 continue
-            if self._fail_over.unsure and self._is_unsure(frame):
-                results[frame] = NotAppended(self._cannot_tell(), outcome_unknown=True)
-                continue
-            self._positions.note(frame, result.stream_id)
-            self._window.note(frame, result.stream_id, now)
+            if unsure and self._is_unsure(frame):
+                results[index] = NotAppended(self._cannot_tell(), outcome_unknown=True)
+            else:
+                stored.append((frame, result.stream_id))
+        self._positions.note(stored)
+        self._window.note(stored, self._clock.now())
+        return results
 
     def _is_unsure(self, frame: PendingFrame) -> bool:
         return self._shard(frame) in self._fail_over.unsure
 
     def _shards(self, frames: Sequence[PendingFrame]) -> set[int]:
-        return set(map(self._shard, frames))
+        """Those of which a look must tell; a log that tells of all of them need not be asked for any."""
+        return set() if self._fail_over.knows_every_shard else set(map(self._shard, frames))
 
     def _shard(self, frame: PendingFrame) -> int:
         return self._log.keys.shard_of(TaskAddress(frame.task_id, self._tenant))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Final
 
 from msgspec import Struct
 
 from relayna.events.vocabulary import CLOSING_TYPES
 from relayna.ids import AttemptId, StreamId, TaskId, stream_position
-from relayna.streams.recording.lanes import PendingFrame
+from relayna.streams.recording.held import HeldEvent
+from relayna.streams.recording.pending_frame import PendingFrame
 
 __all__ = ["Position", "Positions"]
 
@@ -18,6 +20,8 @@ _MOST: Final = 10_000
 
 _MOST_ATTEMPTS: Final = 4
 """Of each task; past it the oldest is forgotten."""
+
+_CLOSING_TYPES: Final = frozenset(CLOSING_TYPES)
 
 
 class Position(Struct, gc=False):
@@ -51,29 +55,35 @@ class Positions:
         """The task's, when it is known."""
         return self._positions.get(task_id)
 
-    def note(self, frame: PendingFrame, stream_id: StreamId) -> None:
-        """The log has this frame, there."""
-        position = self._positions.get(frame.task_id)
-        if position is None:
-            position = self._positions[frame.task_id] = Position(stream_id, 0, {}, {})
-            if len(self._positions) > self._most:
-                self._positions.popitem(last=False)
-        else:
-            self._positions.move_to_end(frame.task_id)
-        position.stream_id, position.events = stream_id, len(frame.events)
-        highest = position.highest
-        for event in frame.events:
-            attempt_id, seq = event.attempt_id, event.seq
-            if attempt_id is None or not isinstance(seq, int) or seq < highest.get(attempt_id, 0):
-                continue
-            highest[attempt_id] = seq
-            if event.event_type in CLOSING_TYPES:
-                position.closed[attempt_id] = event.event_type.__name__
-        while len(highest) > _MOST_ATTEMPTS:
-            oldest = next(iter(highest))
-            del highest[oldest]
-            position.closed.pop(oldest, None)
+    def note(self, stored: Iterable[tuple[PendingFrame, StreamId]]) -> None:
+        """The log has these frames, there."""
+        positions = self._positions
+        for frame, stream_id in stored:
+            position = positions.get(frame.task_id)
+            if position is None:
+                position = positions[frame.task_id] = Position(stream_id, 0, {}, {})
+            else:
+                positions.move_to_end(frame.task_id)
+            position.stream_id, position.events = stream_id, len(frame.events)
+            _note_attempts(position, frame.events)
+        while len(positions) > self._most:
+            positions.popitem(last=False)
 
     def forget(self, task_id: TaskId) -> None:
         """What was known of the task is not true any more."""
         self._positions.pop(task_id, None)
+
+
+def _note_attempts(position: Position, events: Iterable[HeldEvent]) -> None:
+    highest = position.highest
+    for event in events:
+        attempt_id, seq = event.attempt_id, event.seq
+        if attempt_id is None or not isinstance(seq, int) or seq < highest.get(attempt_id, 0):
+            continue
+        highest[attempt_id] = seq
+        if event.event_type in _CLOSING_TYPES:
+            position.closed[attempt_id] = event.event_type.__name__
+    while len(highest) > _MOST_ATTEMPTS:
+        oldest = next(iter(highest))
+        del highest[oldest]
+        position.closed.pop(oldest, None)

@@ -32,10 +32,10 @@ from relayna.streams.recording.backoff import Backoff
 from relayna.streams.recording.buffer import Admission, Buffer
 from relayna.streams.recording.flush_policy import FlushPolicy
 from relayna.streams.recording.flusher import Flusher
-from relayna.streams.recording.held import VITAL_TYPES, HeldEvent, hold, hold_unreadable, storable_task_id
+from relayna.streams.recording.held import HeldEvent, hold, hold_unreadable, storable_task_id
 from relayna.streams.recording.known_children import KnownChildren
-from relayna.streams.recording.last_resort import write_last_resort
 from relayna.streams.recording.losses import Losses
+from relayna.streams.recording.shedding import Shedding
 from relayna.streams.references import ending, parent_of, registration
 from relayna.streams.replay import replay
 from relayna.streams.sink import Durability
@@ -109,6 +109,7 @@ class Recorder:
         self._producer = self._mint.producer()
         self._buffer = Buffer(max_events=self._max_events, max_bytes=self._max_bytes)
         self._losses = Losses(self._measures)
+        self._shedding = Shedding(self._losses, self._tenant)
         self._known_children = KnownChildren()
         self._flusher: Flusher | None = None
         self._users = 0
@@ -165,6 +166,7 @@ class Recorder:
             raise RecorderClosed
         where = await flusher.flush(budget_seconds)
         if self._losses.take_news():
+            self._shedding.tell()
             return Durability.LOST
         return where
 
@@ -198,6 +200,7 @@ class Recorder:
                 counters=self._measures,
                 policy=self._policy,
                 spool=self._spool,
+                beside=self._shedding.run,
             )
         self._users += 1
         try:
@@ -217,6 +220,7 @@ class Recorder:
 
     async def _leave(self, flusher: Flusher) -> None:
         await flusher.end()
+        self._shedding.tell()
         if self._flusher is flusher:
             self._flusher = None
 
@@ -227,9 +231,7 @@ class Recorder:
         if admission is Admission.HELD_AND_DUE:
             self._wake()
             return
-        self._losses.add(held, "buffer_full")
-        if held.event_type in VITAL_TYPES:
-            write_last_resort(held, "buffer_full", self._tenant)
+        self._shedding.shed(held)
 
     def _wake(self) -> None:
         flusher = self._flusher

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from relayna.clock import Clock
@@ -16,10 +16,11 @@ from relayna.ids import Tenant
 from relayna.signals import Counters
 from relayna.streams.recording.buffer import Admission, Buffer
 from relayna.streams.recording.fail_over import Setback
-from relayna.streams.recording.held import SOURCES, HeldEvent
-from relayna.streams.recording.lanes import Lanes, PendingFrame
+from relayna.streams.recording.held import SOURCES
+from relayna.streams.recording.lanes import Lanes
 from relayna.streams.recording.last_resort import write_last_resort
 from relayna.streams.recording.losses import Losses
+from relayna.streams.recording.pending_frame import PendingFrame
 
 __all__ = ["Settling"]
 
@@ -46,27 +47,23 @@ class Settling:
         self._clock = clock
         self._counters = counters
 
-    def stored(self, frames: Iterable[PendingFrame]) -> None:
+    def stored(self, frames: Sequence[PendingFrame]) -> None:
         """The log has them."""
-        sources: Counter[tuple[str, str]] = Counter()
-        for frame in frames:
-            self._let_go(frame)
-            outcome = "stored_again" if frame.is_repeated else "stored"
-            sources.update((_source(event), outcome) for event in frame.events)
-        self._count(sources)
+        self._let_go(frames)
+        repeated = [frame for frame in frames if frame.is_repeated]
+        self._count(repeated, "stored_again")
+        self._count([frame for frame in frames if not frame.is_repeated] if repeated else frames, "stored")
 
-    def spooled(self, frames: Iterable[PendingFrame]) -> None:
+    def spooled(self, frames: Sequence[PendingFrame]) -> None:
         """The disk has them; they are stored when they come back from there."""
-        sources: Counter[tuple[str, str]] = Counter()
-        for frame in frames:
-            self._let_go(frame)
-            sources.update((_source(event), "spooled") for event in frame.events)
-        self._count(sources)
+        self._let_go(frames)
+        self._count(frames, "spooled")
 
     def give_up(self, frames: Iterable[PendingFrame], reason: str) -> None:
         """Nobody will try them any more: write each down, and have it confessed."""
-        for frame in frames:
-            self._let_go(frame)
+        given_up = list(frames)
+        self._let_go(given_up)
+        for frame in given_up:
             for event in frame.events:
                 self._losses.add(event, reason)
                 write_last_resort(event, reason, self._tenant)
@@ -89,6 +86,8 @@ class Settling:
 
     def confess(self) -> None:
         """Put confessions of all losses into the buffer, as far as there is room."""
+        if not self._losses:
+            return
         confessions = self._losses.confessions(now=self._clock.now(), producer=self._producer)
         full = [loss for loss, event in confessions if self._buffer.put(event) is Admission.FULL]
         self._losses.put_back(full)
@@ -102,15 +101,18 @@ class Settling:
         self.give_up(lanes, "closed")
         self._buffer.wake_at(1, 1)  # what comes now comes too late: the recorder says so
 
-    def _let_go(self, frame: PendingFrame) -> None:
-        if frame.is_held:
-            frame.is_held = False
-            self._buffer.release(len(frame.events), frame.size)
+    def _let_go(self, frames: Sequence[PendingFrame]) -> None:
+        events = size = 0
+        for frame in frames:
+            if frame.is_held:
+                frame.is_held = False
+                events, size = events + len(frame.events), size + frame.size
+        self._buffer.release(events, size)
 
-    def _count(self, outcomes: Mapping[tuple[str, str], int]) -> None:
-        for (source, outcome), count in outcomes.items():
+    def _count(self, frames: Sequence[PendingFrame], outcome: str) -> None:
+        sources: Counter[str] = Counter()
+        types = Counter([event.event_type for frame in frames for event in frame.events])
+        for event_type, count in types.items():
+            sources[SOURCES.get(event_type, "observation")] += count  # a newer version's came by the spool
+        for source, count in sources.items():
             self._counters.increment("relayna_records_total", count, source=source, outcome=outcome)
-
-
-def _source(event: HeldEvent) -> str:
-    return SOURCES.get(event.event_type, "observation")  # what a newer version recorded came by the spool

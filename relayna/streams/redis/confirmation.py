@@ -27,7 +27,7 @@ _SCRIPTS: Final = ("EVAL", "EVALSHA")
 class Confirmation(Struct, frozen=True):
     """One question, and the least that its answer must be."""
 
-    command: Command
+    command: tuple[str | int, ...]
     """Its last argument is how many milliseconds the server waits before it says no."""
     missing: str
     """What there is not enough of, in words."""

@@ -36,7 +36,6 @@ from relayna.streams.log import (
 from relayna.streams.outcomes import Trouble, ruling
 from relayna.streams.redis.addresses import Address, RedisSource, address_of
 from relayna.streams.redis.appending import Appender
-from relayna.streams.redis.batches import batches_by_shard
 from relayna.streams.redis.confirmation import LogDurability, confirmation_of
 from relayna.streams.redis.failures import Failed
 from relayna.streams.redis.pages import feed_references, stream_page
@@ -134,15 +133,12 @@ class RedisLog:
         """Append each frame with one script call a shard, all in one round trip a node."""
         if self._open is None:
             return [NotAppended(self._not_open())] * len(appends)
-        batches = batches_by_shard(self._keys, appends)
-        results: dict[int, AppendResult] = {}
-        for outcome in await self._appender.append(self._open[0], batches):
-            results.update(outcome.results)
-            if outcome.references_missed:
-                self._counters.increment("relayna_feed_references_missed_total", outcome.references_missed)
-        if any(isinstance(result, NotAppended) for result in results.values()):
+        results, references_missed = await self._appender.append(self._open[0], appends)
+        if references_missed:
+            self._counters.increment("relayna_feed_references_missed_total", references_missed)
+        if any(isinstance(result, NotAppended) for result in results):
             self._failures += 1
-        return [results[position] for position in range(len(appends))]
+        return results
 
     async def read(self, ranges: Sequence[StreamRange]) -> list[StreamPage]:
         """One page of each stream, all in one round trip a node."""

@@ -11,9 +11,9 @@ from typing import Final
 from relayna.errors import StoreRefused
 from relayna.streams.keys import TaskAddress
 from relayna.streams.log import FEED_FUSE, FEED_RETENTION_SECONDS, Entry
-from relayna.streams.redis.batches import feed_reference
 from relayna.streams.redis.failures import Failed
 from relayna.streams.redis.log import RedisLog
+from relayna.streams.redis.places import feed_reference
 from relayna.streams.redis.script import ScriptCall, load_script
 
 __all__ = ["restore_stream"]

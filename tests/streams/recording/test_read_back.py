@@ -12,7 +12,7 @@ from relayna.ids import StreamId, TaskId
 from relayna.streams.keys import DEFAULT_TENANT
 from relayna.streams.log import PAGE_LIMIT, Append, Appended, StreamPage, StreamRange
 from relayna.streams.recording.held import hold
-from relayna.streams.recording.lanes import PendingFrame
+from relayna.streams.recording.pending_frame import PendingFrame
 from relayna.streams.recording.positions import Positions
 from relayna.streams.recording.read_back import ReadBack
 
@@ -62,7 +62,7 @@ async def test_another_frame_of_the_task_is_not_taken_for_it(sought: Sought) -> 
 
 
 async def test_it_is_looked_for_after_the_last_entry_that_is_known(sought: Sought) -> None:
-    sought.positions.note(frame("a"), await sought.append(frame("a")))
+    sought.positions.note([(frame("a"), await sought.append(frame("a")))])
     await sought.fill("a", 3 * PAGE_LIMIT)
     where = await sought.append(frame("a", seq=1))
     assert await sought.find(frame("a", seq=1)) == {"a": where}
