@@ -25,7 +25,7 @@ from relayna.consumer.messages.causal_headers import CausalHeaders
 from relayna.consumer.messages.envelope_codec import EnvelopeCodec
 from relayna.consumer.messages.outgoing import build_message
 from relayna.consumer.rabbitmq import RabbitMQBroker
-from relayna.consumer.rabbitmq.message import outgoing_message
+from relayna.consumer.rabbitmq.message import outgoing_properties
 from relayna.consumer.rabbitmq.subscription import RabbitMQSubscription
 from relayna.ids import TaskId
 from relayna.mint import RandomMint
@@ -37,7 +37,7 @@ from tools.rabbitmq_node import RabbitMQNode, find_rabbitmq
 __all__ = ["RABBITMQ"]
 
 _PREFETCH: Final = 50
-_MESSAGES: Final = 2_000
+_MESSAGES: Final = 1_500
 _ONE_BY_ONE: Final = 100
 _TOPOLOGY: Final = SharedTasksSharedStatusTopology(
     rabbitmq_url="amqp://none",
@@ -202,14 +202,19 @@ async def _publish(url: str, count: int) -> None:
     """Put so many tasks into the queue, as a client does; all of them are there when it returns."""
     codec, mint = EnvelopeCodec(), RandomMint()
     async with await aio_pika.connect(url) as connection:
-        exchange = await (await connection.channel()).get_exchange(_TOPOLOGY.tasks_exchange, ensure=False)
+        channel = await (await connection.channel()).get_underlay_channel()
 
         async def publish(number: int) -> None:
             task_id = TaskId(f"order/{number}")
             headers = CausalHeaders(task_id=task_id, message_id=mint.message_id())
             body = codec.encode(TaskEnvelope(task_id=task_id, payload={"number": number}))
-            message = outgoing_message(build_message(body, headers, correlation_id=None))
-            await exchange.publish(message, _TOPOLOGY.tasks_routing_key)
+            properties = outgoing_properties(build_message(body, headers, correlation_id=None))
+            await channel.basic_publish(
+                body,
+                exchange=_TOPOLOGY.tasks_exchange,
+                routing_key=_TOPOLOGY.tasks_routing_key,
+                properties=properties,
+            )
 
         async with anyio.create_task_group() as tasks:
             for number in range(count):
