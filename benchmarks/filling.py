@@ -3,8 +3,9 @@
 Owns how. Twenty tasks are recorded, folded and kept by the product, in memory. What the store gets of all others says
 the same of other ids and times: frames as the codec made them, with ids of the same length in place; rows, entries of
 the index and run records through the functions that write them. Left out is what a store does not have any more of
-tasks that ended an hour ago: references in the feed. Two things differ: eight events lie in one frame, and leaves of
-the index are as full as they are written first, not as they are after many additions.
+tasks that ended an hour ago: references in the feed. Eight events lie in one frame; leaves of the index are as full as
+they are written first, not as after many additions; and weeks of run records are laid out as by a week before that was
+like them.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from relayna.streams.redis.index_leaves import LeafChanges, leaf_changes
 from relayna.streams.redis.read_models_writing import FencedCall
 from relayna.streams.redis.replies import Command
 from relayna.streams.redis.run_records_values import Directory
-from relayna.streams.redis.run_records_writing import RunChanges, first_parts, weeks_to_begin
+from relayna.streams.redis.run_records_writing import RunChanges, first_parts, fitting_parts, weeks_to_begin
 from relayna.streams.redis.script import load_script
 from relayna.streams.run_records import StoredRun
 
@@ -47,6 +48,8 @@ __all__ = ["fill", "filled_task"]
 _KINDS: Final = 20
 """After so many tasks the next is of the first's queue, and fails as it does."""
 _PROCESSES: Final = 2
+_FEW: Final = 10_000
+"""Starting processes takes longer."""
 _AT_ONCE: Final = 200
 _AGO: Final = 2 * 3_600_000_000
 _WEEK_MS: Final = 604_800_000
@@ -102,6 +105,9 @@ def filled_task(number: int, *, now: Instant) -> MadeTask:
 def fill(url: str, prefix: str, count: int, *, now: Instant) -> None:
     """Have a store hold so many tasks, and read models that follow the feeds of all shards."""
     shards = KeyGrammar(prefix).shard_count
+    if count <= _FEW:
+        _fill_shards(url, prefix, count, range(shards), now)
+        return
     with ProcessPoolExecutor(_PROCESSES, mp_context=multiprocessing.get_context("spawn")) as processes:
         halves = [
             processes.submit(_fill_shards, url, prefix, count, range(part, shards, _PROCESSES), now)
@@ -133,7 +139,8 @@ def _commands(
     runs = [_run_of(task, samples[task.number % _KINDS]) for task in tasks]
     records = RunChanges(keys, shard, DEFAULT_TENANT, Directory())
     for week in weeks_to_begin(runs, {}):
-        records.begin(week, first_parts(keys.shard_count))
+        parts = first_parts(keys.shard_count)
+        records.begin(week, fitting_parts(parts, [len(runs) // parts]))
     members: set[bytes] = set()
     revision = 0
     for start in range(0, len(tasks), _AT_ONCE):

@@ -138,12 +138,12 @@ WORK: Final = (
     Work("record", StoreAtWork.record, 1, "µs/event", _NEW_TASKS * EVENTS_A_TASK * 1e-6),
     Work("fold into lists and runs", StoreAtWork.fold, 1, "µs/task", _NEW_TASKS * 1e-6),
     Work("graph of a task", StoreAtWork.graph, 20),
-    Work("page of newest tasks", StoreAtWork.newest_tasks, 10),
-    Work("page by status", StoreAtWork.tasks_by_status, 10),
-    Work("task by correlation id", StoreAtWork.tasks_by_correlation, 10),
-    Work("page of failures", StoreAtWork.failures, 10),
-    Work("statistics", StoreAtWork.statistics, 10),
-    Work("graph of a session", StoreAtWork.session, 10),
+    Work("page of newest tasks", StoreAtWork.newest_tasks, 5),
+    Work("page by status", StoreAtWork.tasks_by_status, 5),
+    Work("task by correlation id", StoreAtWork.tasks_by_correlation, 5),
+    Work("page of failures", StoreAtWork.failures, 5),
+    Work("statistics", StoreAtWork.statistics, 2),
+    Work("graph of a session", StoreAtWork.session, 5),
     Work("append until a watcher knows", StoreAtWork.watch, 20),
 )
 """In the order in which it is done; what is folded is what was just recorded."""

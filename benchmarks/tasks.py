@@ -40,10 +40,10 @@ __all__ = [
 ]
 
 EVENTS_A_TASK: Final = 8
+FRAMES_A_TASK: Final = 4
+"""What comes together is stored together."""
 TOPOLOGY_KIND: Final = "shared_tasks_shared_status"
 
-_STEPS: Final = 4
-"""Frames a task: what comes together is stored together."""
 _APART: Final = 3_000
 """µs from one task's start to the next one's."""
 _TASKS_A_SESSION: Final = 10
@@ -92,19 +92,21 @@ def made_task(number: int, *, born: Instant, readable: bool = False, bare: bool 
     )
 
 
-def steps_of(task: MadeTask) -> list[list[Event]]:
+def steps_of(task: MadeTask, *, frames: int = FRAMES_A_TASK) -> list[list[Event]]:
     """Its eight events, those together that are recorded together."""
     events = _failing(task) if task.number % _FAILS == 0 else _plain(task)
-    return [events[start : start + EVENTS_A_TASK // _STEPS] for start in range(0, EVENTS_A_TASK, 2)]
+    each = EVENTS_A_TASK // frames
+    return [events[start : start + each] for start in range(0, EVENTS_A_TASK, each)]
 
 
-async def record_tasks(log: RedisLog, tasks: Sequence[MadeTask]) -> None:
+async def record_tasks(log: RedisLog, tasks: Sequence[MadeTask], *, frames: int = FRAMES_A_TASK) -> None:
     """Have them recorded, step by step, and stored: each step of a task is a frame."""
-    every = [steps_of(task) for task in tasks]
+    every = [steps_of(task, frames=frames) for task in tasks]
+    at_once = _MAXIMUM_HELD * frames // EVENTS_A_TASK
     async with Recorder(log, flush_events=_MAXIMUM_HELD) as recorder:
-        for start in range(0, len(every), _MAXIMUM_HELD // 2):
-            for number in range(_STEPS):
-                for steps in every[start : start + _MAXIMUM_HELD // 2]:
+        for start in range(0, len(every), at_once):
+            for number in range(frames):
+                for steps in every[start : start + at_once]:
                     for event in steps[number]:
                         recorder.record(event, topology_kind=TOPOLOGY_KIND)
                 if await recorder.durable(budget_seconds=60) is not Durability.STORED:

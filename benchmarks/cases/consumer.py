@@ -41,9 +41,9 @@ async def _computes(task: TaskEnvelope, context: TaskContext) -> None:
 
 
 _HANDLERS: Final[dict[str, tuple[TaskHandler, int]]] = {
-    "an empty handler": (_nothing, 2_000),
-    "a handler that waits for 1 ms": (_waits, 1_000),
-    "a handler that computes for 1 ms": (_computes, 400),
+    "an empty handler": (_nothing, 1_500),
+    "a handler that waits for 1 ms": (_waits, 750),
+    "a handler that computes for 1 ms": (_computes, 300),
 }
 """With how many messages each is measured."""
 _OFF: Final = "off"

@@ -55,16 +55,22 @@ def _fold_family(bench: Bench, kind: str, history: History, sizes: Sequence[int]
         if size == _TRACED:
             peak = _peak_bytes(projection, history, items)
     for size in sizes:
-        yield _per_event(f"{kind}, fold, {size:,} events", samples[size].fold, size, _TARGETS.get(size))
-        yield _per_event(f"{kind}, straightforward fold, {size:,} events", samples[size].plain, size, None)
-        yield _per_event(f"{kind}, encode_graph, {size:,} events", samples[size].encoding, size, None)
+        plain = f"{kind}, straightforward fold, {size:,} events"
+        target = _TARGETS.get(size)
+        yield _per_event(f"{kind}, fold, {size:,} events", samples[size].fold, size, target, beside=plain)
+        yield _per_event(plain, samples[size].plain, size)
+        yield _per_event(f"{kind}, encode_graph, {size:,} events", samples[size].encoding, size)
     growth = f"growth from {sizes[0]:,} to {sizes[-1]:,}"
-    folds = {size: samples[size].fold for size in sizes}
+    plain = f"{kind}, straightforward fold, {growth}"
     yield Figure(
-        name=f"{kind}, fold, {growth}", unit="exponent", samples=_exponents(folds), target=FOLD_GROWTH
+        name=f"{kind}, fold, {growth}",
+        unit="exponent",
+        samples=_exponents({size: samples[size].fold for size in sizes}),
+        target=FOLD_GROWTH if sizes is _SIZES else None,
+        beside=plain,
     )
-    plain = {size: samples[size].plain for size in sizes}
-    yield Figure(name=f"{kind}, straightforward fold, {growth}", unit="exponent", samples=_exponents(plain))
+    exponents = _exponents({size: samples[size].plain for size in sizes})
+    yield Figure(name=plain, unit="exponent", samples=exponents)
     yield Figure(name=f"{kind}, fold, peak memory at {_TRACED:,}", unit="B/event", samples=[peak / _TRACED])
 
 
@@ -107,8 +113,11 @@ def _peak_bytes(projection: ExecutionProjection, history: History, items: Sequen
         tracemalloc.stop()
 
 
-def _per_event(name: str, samples: Sequence[float], size: int, target: Target | None) -> Figure:
-    return Figure(name=name, unit="µs/event", samples=[one / size * 1e6 for one in samples], target=target)
+def _per_event(
+    name: str, samples: Sequence[float], size: int, target: Target | None = None, *, beside: str = ""
+) -> Figure:
+    per_event = [one / size * 1e6 for one in samples]
+    return Figure(name=name, unit="µs/event", samples=per_event, target=target, beside=beside)
 
 
 FOLD: Final = Case(

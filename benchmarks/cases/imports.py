@@ -28,7 +28,7 @@ def _run(bench: Bench) -> Iterator[Figure]:
         "relayna --help": [sys.executable, "-c", _SCRIPT, "--help"],
     }
     works = {name: _process(arguments) for name, arguments in commands.items()}
-    for name, samples in interleaved(works, rounds=bench.rounds + 2).items():
+    for name, samples in interleaved(works, rounds=bench.rounds + (0 if bench.quick else 2)).items():
         in_ms = [sample * 1000 for sample in samples]
         yield Figure(name=name, unit="ms", samples=in_ms, target=_TARGETS.get(name))
 

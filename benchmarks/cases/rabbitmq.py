@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from statistics import median
 from time import perf_counter
 from typing import Final
@@ -25,7 +25,8 @@ from relayna.consumer.messages.causal_headers import CausalHeaders
 from relayna.consumer.messages.envelope_codec import EnvelopeCodec
 from relayna.consumer.messages.outgoing import build_message
 from relayna.consumer.rabbitmq import RabbitMQBroker
-from relayna.consumer.rabbitmq.message import outgoing_message
+from relayna.consumer.rabbitmq.message import outgoing_properties
+from relayna.consumer.rabbitmq.subscription import RabbitMQSubscription
 from relayna.ids import TaskId
 from relayna.mint import RandomMint
 from relayna.streams import Recorder
@@ -36,7 +37,7 @@ from tools.rabbitmq_node import RabbitMQNode, find_rabbitmq
 __all__ = ["RABBITMQ"]
 
 _PREFETCH: Final = 50
-_MESSAGES: Final = 2_000
+_MESSAGES: Final = 1_500
 _ONE_BY_ONE: Final = 100
 _TOPOLOGY: Final = SharedTasksSharedStatusTopology(
     rabbitmq_url="amqp://none",
@@ -147,7 +148,6 @@ class _Worker(Struct, frozen=True, kw_only=True):
             )
             gc.collect()
             async with anyio.create_task_group() as tasks:
-                broker.started = perf_counter()
                 await tasks.start(consumer.run)
                 yield broker
                 consumer.stop()
@@ -167,6 +167,10 @@ class _CountingBroker(RabbitMQBroker):
         """An empty handler, but for a look at the clock."""
         self.handled = perf_counter()
 
+    def consume(self, queue_name: str, *, prefetch: int) -> AbstractAsyncContextManager[RabbitMQSubscription]:
+        self.started = perf_counter()
+        return super().consume(queue_name, prefetch=prefetch)
+
     async def settle(self, delivery: Delivery, settlement: Settlement) -> None:
         await super().settle(delivery, settlement)
         self.waited.append(perf_counter() - self.handled)
@@ -175,13 +179,13 @@ class _CountingBroker(RabbitMQBroker):
             self._all_settled.set()
 
     async def until_settled(self) -> float:
-        """Seconds from the consumer's start until the last of them is settled."""
+        """Seconds from the subscription until the last of them is settled."""
         await self._all_settled.wait()
         return perf_counter() - self.started
 
 
 async def _relayna(worker: _Worker) -> float:
-    """Seconds from the consumer's start until every message is settled."""
+    """Seconds from the subscription until every message is settled."""
     async with worker.at_work(_MESSAGES) as broker:
         return await broker.until_settled()
 
@@ -198,14 +202,19 @@ async def _publish(url: str, count: int) -> None:
     """Put so many tasks into the queue, as a client does; all of them are there when it returns."""
     codec, mint = EnvelopeCodec(), RandomMint()
     async with await aio_pika.connect(url) as connection:
-        exchange = await (await connection.channel()).get_exchange(_TOPOLOGY.tasks_exchange, ensure=False)
+        channel = await (await connection.channel()).get_underlay_channel()
 
         async def publish(number: int) -> None:
             task_id = TaskId(f"order/{number}")
             headers = CausalHeaders(task_id=task_id, message_id=mint.message_id())
             body = codec.encode(TaskEnvelope(task_id=task_id, payload={"number": number}))
-            message = outgoing_message(build_message(body, headers, correlation_id=None))
-            await exchange.publish(message, _TOPOLOGY.tasks_routing_key)
+            properties = outgoing_properties(build_message(body, headers, correlation_id=None))
+            await channel.basic_publish(
+                body,
+                exchange=_TOPOLOGY.tasks_exchange,
+                routing_key=_TOPOLOGY.tasks_routing_key,
+                properties=properties,
+            )
 
         async with anyio.create_task_group() as tasks:
             for number in range(count):

@@ -14,6 +14,7 @@ from relayna.events.history import RecordWarning, StreamFact
 from relayna.events.sanitise import sanitise_body, storable_text
 from relayna.ids import EventId, TaskId, stream_position
 from relayna.projections.fact_ids import fact_id
+from relayna.projections.few import FewDistinct, with_one_more_distinct
 from relayna.projections.projection import Item
 
 __all__ = ["ExecutionState", "TaskRecords", "apply", "initial", "restore", "snapshot"]
@@ -24,10 +25,10 @@ class TaskRecords(Struct):
 
     events: dict[EventId, RecordedEvent] = field(default_factory=dict)
     """By the fact's own id."""
-    disputed: set[EventId] = field(default_factory=set)
+    disputed: FewDistinct[EventId] = frozenset()
     """Ids under which different facts were told."""
-    facts: set[StreamFact] = field(default_factory=set)
-    warnings: set[RecordWarning] = field(default_factory=set)
+    facts: FewDistinct[StreamFact] = frozenset()
+    warnings: FewDistinct[RecordWarning] = frozenset()
 
 
 class ExecutionState(Struct):
@@ -52,7 +53,10 @@ def apply(state: ExecutionState, item: Item) -> None:
     if not isinstance(item, RecordedEvent):
         item = sanitise_body(item, thorough=True)
         records = _records(state, item.task_id)
-        (records.facts if isinstance(item, StreamFact) else records.warnings).add(item)  # type: ignore[arg-type]
+        if isinstance(item, StreamFact):
+            records.facts = with_one_more_distinct(records.facts, item)
+        else:
+            records.warnings = with_one_more_distinct(records.warnings, item)
         return
     envelope = item.envelope
     records = state.tasks.get(envelope.task_id) or _records(state, envelope.task_id)
@@ -84,9 +88,7 @@ def restore(data: bytes) -> ExecutionState:
         records = _records(state, task_id)
         for event in map(decode_recorded, events):
             records.events[fact_id(event.envelope)] = event
-        records.disputed.update(disputed)
-        records.facts.update(facts)
-        records.warnings.update(warnings)
+        records.disputed, records.facts, records.warnings = set(disputed), set(facts), set(warnings)
     return state
 
 
@@ -97,7 +99,7 @@ def _records(state: ExecutionState, task_id: TaskId) -> TaskRecords:
 def _kept(records: TaskRecords, own_id: EventId, one: RecordedEvent, other: RecordedEvent) -> RecordedEvent:
     # Compared as bytes: to Python 1, 1.0 and True are equal, and NaN is not equal to itself.
     if _fact(one) != _fact(other):
-        records.disputed.add(own_id)
+        records.disputed = with_one_more_distinct(records.disputed, own_id)
     # Neither is known to be right; the choice must not depend on which came first.
     return min(one, other, key=_rank)
 

@@ -126,7 +126,7 @@ class _Gathering:
         ):
             message = self._message(body.message_id)
             if attempt not in message.attempts[-1:]:
-                message.attempts.append(attempt)
+                message.attempts = with_one_more(message.attempts, attempt)
 
     def message_published(self, placed: PlacedEvent, body: Body) -> None:
         if isinstance(body, WorkflowMessagePublished):
@@ -140,7 +140,8 @@ class _Gathering:
             attempt = self.run.attempts.by_ref.get(ref)
             if attempt is not None and attempt.opened is placed:
                 # A foreign message may have no id: then the delivery stands for it.
-                self._message(body.message_id or MessageId(placed.own_id)).attempts.append(attempt)
+                message = self._message(body.message_id or MessageId(placed.own_id))
+                message.attempts = with_one_more(message.attempts, attempt)
 
     def _message(self, message_id: str) -> LogicalMessage:
         message = self.run.messages.get(message_id)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from relayna.events import WorkflowMessagePublished, WorkflowMessageReceived
 from relayna.events.vocabulary import CLOSING_TYPES
@@ -31,7 +31,7 @@ class LogicalMessage(Struct, kw_only=True, gc=False):
     message_id: str
     node_id: str
     published: PlacedEvent | None = None
-    attempts: list[Attempt] = field(default_factory=list)
+    attempts: Few[Attempt] = ()
     joined: Few[Attempt] = ()
     """Attempts that took it in beside their own message."""
     origin: Attribution = Attribution(None, "inferred", "no_origin_stage")

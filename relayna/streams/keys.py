@@ -47,6 +47,11 @@ DEFAULT_TENANT: Final = Tenant("default")
 DEFAULT_SHARD_COUNT: Final = 64
 
 _LONGEST_ENCODED: Final = 160
+# quote() never touches `~`, which must stay free for tenants and hashes.
+_ENCODED: Final = str.maketrans(
+    {chr(code): quote(chr(code), safe="").replace("~", "%7E") for code in range(128)}
+)
+"""What becomes of each character of ASCII, as nearly every id has no others."""
 _EVENTS: Final = re.compile(r"\{\d+\}:(?P<tenant>[^~]+)~(?P<task>.*):events")
 _INDEX: Final = re.compile(r"\{\d+\}:(?P<tenant>[^:~]+):index")
 _TENANT: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -176,10 +181,13 @@ def encode_task_id(task_id: TaskId) -> str:
     >>> encode_task_id(TaskId("a/b")), encode_task_id(TaskId("{x}"))
     ('a%2Fb', '%7Bx%7D')
     """
-    # quote() never touches `~`, which must stay free for tenants and hashes.
-    raw = task_id.encode(errors="surrogatepass")
-    encoded = quote(raw, safe="").replace("~", "%7E")
-    return encoded if len(encoded) <= _LONGEST_ENCODED else f"~{hashlib.sha256(raw).hexdigest()}"
+    if task_id.isascii():
+        encoded = task_id.translate(_ENCODED)
+    else:
+        encoded = quote(task_id.encode(errors="surrogatepass"), safe="").replace("~", "%7E")
+    if len(encoded) <= _LONGEST_ENCODED:
+        return encoded
+    return f"~{hashlib.sha256(task_id.encode(errors='surrogatepass')).hexdigest()}"
 
 
 @lru_cache(maxsize=8192)

@@ -157,7 +157,7 @@ class DeliveryRun:
         except Disconnected as error:
             # The work can begin all the same: the connection that publishes is not the one that consumes.
             ending.count_unpublished("processing", error)
-        await ending.observer.make_visible()
+        ending.observer.make_visible()
 
     async def _run_handler(self, handling: Handling, performance: Performance) -> HandlerResult | None:
         """How it was cut off; nothing when it ended by itself, and what follows is carried out."""

@@ -38,7 +38,7 @@ def copy_message(message: Message) -> Message:
 
 def check_short_string(field: str, value: str | None) -> None:
     """Raise `InvalidMessage` when the value is no AMQP short string: at most 255 bytes of UTF-8."""
-    if value is None:
+    if value is None or (type(value) is str and len(value) <= _SHORT_STRING_BYTES and value.isascii()):
         return
     size = len(_encoded(field, value))
     if size > _SHORT_STRING_BYTES:
@@ -51,7 +51,17 @@ def check_short_string(field: str, value: str | None) -> None:
 
 def copy_headers(headers: Mapping[str, Any]) -> dict[str, Any]:  # Any: AMQP header values
     """A copy that shares nothing mutable. Raises `InvalidMessage` for what AMQP has no type for."""
-    return {_checked_name(name): _copy_value(f"headers[{name!r}]", value) for name, value in headers.items()}
+    copied: dict[str, Any] = {}  # Any: AMQP header values
+    for name, value in headers.items():
+        if _is_plain(name) and len(name) <= _HEADER_NAME_BYTES and _is_plain(value):
+            copied[name] = value  # what nearly all are: nothing of it needs encoding to be checked
+        else:
+            copied[_checked_name(name)] = _copy_value(f"headers[{name!r}]", value)
+    return copied
+
+
+def _is_plain(value: object) -> bool:
+    return type(value) is str and value.isascii()
 
 
 def _checked_name(name: object) -> str:

@@ -106,6 +106,8 @@ class MemoryQueue:
 
     def next_expiry(self) -> Instant | None:
         """When the first of the waiting messages expires."""
+        if not any(self._lanes):
+            return None
         expiries = (lane[0][1].expires_at for lane in self._lanes if lane)
         return min((expiry for expiry in expiries if expiry is not None), default=None)
 

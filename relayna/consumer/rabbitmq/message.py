@@ -7,33 +7,35 @@ Owns the translation of properties and headers. AMQP's limits are checked in
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import NoneType
 from typing import Any, Final
 
 import aio_pika
+from aiormq import spec
 from aiormq.abc import DeliveredMessage
 
 from relayna.consumer.broker import Delivery, Message
 from relayna.consumer.memory.message import copy_message
 
-__all__ = ["incoming_delivery", "outgoing_message"]
+__all__ = ["incoming_delivery", "outgoing_properties"]
 
 _DELIVERY_COUNT: Final = "x-delivery-count"
 """Quorum queues put it on what they hand out again; it belongs to the delivery, not to the message."""
 
+_AS_THEY_ARE: Final = frozenset({str, int, bool, float, NoneType})
 
-def outgoing_message(message: Message) -> aio_pika.Message:
-    """A persistent message for the driver. Raises `InvalidMessage` for what AMQP cannot carry."""
+
+def outgoing_properties(message: Message) -> spec.Basic.Properties:
+    """Of a persistent message, for the driver. Raises `InvalidMessage` for what AMQP cannot carry."""
     checked = copy_message(message)
-    outgoing = aio_pika.Message(
-        checked.body,
+    return spec.Basic.Properties(
         headers=_as_driver_takes(checked.headers),
         content_type=checked.content_type,
         correlation_id=checked.correlation_id,
         message_id=checked.message_id,
+        priority=checked.priority,
         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
     )
-    outgoing.priority = checked.priority  # its constructor makes 0 of None
-    return outgoing
 
 
 def incoming_delivery(message: DeliveredMessage, *, queue_name: str, channel: int) -> Delivery:
@@ -46,7 +48,10 @@ def incoming_delivery(message: DeliveredMessage, *, queue_name: str, channel: in
     return Delivery(
         message=Message(
             body=message.body,
-            headers={name: _as_written(value) for name, value in headers.items()},
+            headers={
+                name: value if type(value) in _AS_THEY_ARE else _as_written(value)
+                for name, value in headers.items()
+            },
             message_id=properties.message_id,
             correlation_id=properties.correlation_id,
             content_type=properties.content_type,

@@ -11,10 +11,10 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-import aio_pika
 import anyio
 from aio_pika import exceptions as driver
 from aio_pika.abc import AbstractChannel
+from aiormq import spec
 
 from relayna.consumer.broker import Message
 from relayna.consumer.memory.message import check_short_string
@@ -22,7 +22,7 @@ from relayna.consumer.rabbitmq.calls import isolated
 from relayna.consumer.rabbitmq.errands import Errands
 from relayna.consumer.rabbitmq.failures import DRIVER_ERRORS, problem_of
 from relayna.consumer.rabbitmq.link import Link, close_channel
-from relayna.consumer.rabbitmq.message import outgoing_message
+from relayna.consumer.rabbitmq.message import outgoing_properties
 from relayna.errors import (
     BrokerError,
     BrokerRefused,
@@ -60,7 +60,7 @@ class Publisher:
         """
         check_short_string("exchange", exchange)
         check_short_string("routing_key", routing_key)
-        outgoing = outgoing_message(message)
+        properties = outgoing_properties(message)
         began, sent = anyio.current_time(), False
         with anyio.move_on_after(confirm_timeout):
             async with self._turns:
@@ -68,7 +68,7 @@ class Publisher:
                     channel = await self._channel()
                     sent = True
                     try:
-                        await self._publish_on(channel, outgoing, exchange, routing_key)
+                        await self._publish_on(channel, message.body, exchange, routing_key, properties)
                     except driver.ChannelInvalidStateError:
                         sent = False  # it was closed before: another one
                         continue
@@ -82,12 +82,16 @@ class Publisher:
         )
 
     async def _publish_on(
-        self, channel: AbstractChannel, message: aio_pika.Message, exchange: str, routing_key: str
+        self,
+        channel: AbstractChannel,
+        body: bytes,
+        exchange: str,
+        routing_key: str,
+        properties: spec.Basic.Properties,
     ) -> None:
         done = False
         try:
-            target = await channel.get_exchange(exchange, ensure=False)
-            await isolated(_confirmed(target, message, routing_key))
+            await isolated(_confirmed(channel, body, exchange, routing_key, properties))
             done = True
         except _CHANNEL_SURVIVES:
             done = True
@@ -107,8 +111,13 @@ class Publisher:
         return await self._link.channel_when_up(confirms=True)
 
 
-async def _confirmed(target: aio_pika.abc.AbstractExchange, message: aio_pika.Message, key: str) -> None:
-    await target.publish(message, key, mandatory=True)
+async def _confirmed(
+    channel: AbstractChannel, body: bytes, exchange: str, key: str, properties: spec.Basic.Properties
+) -> None:
+    underlying = await channel.get_underlay_channel()
+    await underlying.basic_publish(
+        body, exchange=exchange, routing_key=key, properties=properties, mandatory=True
+    )
 
 
 def _failure(error: Exception, exchange: str, routing_key: str, seconds: float) -> BrokerError:

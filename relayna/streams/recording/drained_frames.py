@@ -10,7 +10,7 @@ from relayna.events import decode_frame
 from relayna.events.codec import frame_events
 from relayna.streams.log import START, Append
 from relayna.streams.recording.held import HeldEvent
-from relayna.streams.recording.lanes import PendingFrame
+from relayna.streams.recording.pending_frame import PendingFrame
 
 __all__ = ["drained_frame"]
 

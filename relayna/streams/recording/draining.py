@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from relayna.ids import Tenant
-from relayna.streams.recording.lanes import PendingFrame
 from relayna.streams.recording.outlet import Outlet
+from relayna.streams.recording.pending_frame import PendingFrame
 from relayna.streams.spool import SpoolToken
 
 __all__ = ["Draining"]

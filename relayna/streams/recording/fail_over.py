@@ -19,8 +19,8 @@ from relayna.events import EventsLost, decode_frame
 from relayna.ids import AttemptId, StreamId, TaskId, Tenant, stream_id_before
 from relayna.streams.keys import TaskAddress
 from relayna.streams.log import PAGE_LIMIT, START, Entry, Log, StreamRange
-from relayna.streams.recording.lanes import PendingFrame
 from relayna.streams.recording.losses import FAILED_OVER, Loss, joined_ranges
+from relayna.streams.recording.pending_frame import PendingFrame
 from relayna.streams.recording.positions import Position, Positions
 from relayna.streams.recording.retransmit_window import RetransmitWindow
 from relayna.streams.recording.stream_reading import may_not_read, read_pages

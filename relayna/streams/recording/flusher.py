@@ -114,14 +114,14 @@ class Flusher:
         is_hopeless = self._breaker.is_hopeless_within(budget_seconds)
         if budget_seconds <= 0 or (is_hopeless and (spooling is None or spooling.is_failing)):
             return Durability.PENDING
-        promise = self._promises.make(self._buffer.recorded)
-        with anyio.move_on_after(budget_seconds):
-            if spooling is not None:
-                # The disk needs some of it too.
-                await spooling.stand_in(promise, 0 if is_hopeless else budget_seconds / 2)
-            if await promise:
-                return self._where_it_is()
-        return Durability.PENDING
+        promise = self._promises.make(self._buffer.recorded, budget_seconds)
+        if spooling is None:
+            return self._where_it_is() if await promise else Durability.PENDING
+        # The disk needs some of the budget too.
+        standing_in = spooling.stand_in(promise, 0 if is_hopeless else budget_seconds / 2)
+        is_kept = await promise
+        standing_in.cancel()
+        return self._where_it_is() if is_kept else Durability.PENDING
 
     async def end(self) -> None:
         """Flush until the deadline, give up the rest, close the log."""

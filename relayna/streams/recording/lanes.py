@@ -9,70 +9,45 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
-from msgspec import Struct, field
+from msgspec import Struct
 
-from relayna.events import encode_frame
 from relayna.ids import TaskId
-from relayna.streams.log import Appended, AppendResult, NotAppended, Tells
+from relayna.streams.log import Appended, AppendResult, NotAppended
 from relayna.streams.outcomes import Outcome, Trouble
 from relayna.streams.recording.held import HeldEvent
+from relayna.streams.recording.pending_frame import PendingFrame, frame_of
 
-__all__ = ["HOPELESS_REFUSALS", "Lanes", "PendingFrame", "Settlement", "Tally"]
+__all__ = ["HOPELESS_REFUSALS", "Lanes", "Settlement", "Tally"]
 
 HOPELESS_REFUSALS: Final = 2
 """A task refused so often while others are not is not waited for; the first may be a passing trouble."""
 
 
-class PendingFrame(Struct, eq=False, gc=False):
-    """Events of one task that go to the log together."""
-
-    task_id: TaskId
-    topology_kind: str | None
-    position: int
-    """Of its first event, among all that were recorded."""
-    events: list[HeldEvent] | tuple[HeldEvent, ...] = field(default_factory=list)
-    """A list as long as some may be added."""
-    size: int = 0
-    first_append_ms: int | None = None
-    """When it was first offered; from then on nothing is added to it."""
-    is_doubtful: bool = False
-    """It was offered and nobody knows whether it was taken: it must not be offered again unseen."""
-    is_repeated: bool = False
-    """It was stored before, and the store has lost it."""
-    is_under_way: bool = False
-    """It is being offered to the log."""
-    is_spooled: bool = False
-    """It was put into the spool while it was under way."""
-    is_held: bool = True
-    """The buffer counts its events; not those of frames that come from the spool."""
-    encoded: bytes | None = None
-    """The stream entry, when it comes from the spool."""
-    tells: Tells | None = None
-    """What its events say of their task as a whole: the last that says anything."""
-
-    def freeze(self, now_ms: int) -> None:
-        """Nothing is added to it any more."""
-        if self.first_append_ms is None:
-            self.first_append_ms = now_ms
-        # Frames are kept for a while by the thousand; unlike lists, tuples of events are nothing that
-        # the garbage collector looks at again and again.
-        self.events = tuple(self.events)
-
-    def payload(self) -> bytes:
-        """The stream entry."""
-        if self.encoded is not None:
-            return self.encoded
-        data = [event.data for event in self.events]
-        return encode_frame(self.task_id, self.topology_kind, self.first_append_ms, data)
-
-
 class _Lane(Struct, eq=False, gc=False):
-    frames: list[PendingFrame]
+    first: PendingFrame
+    later: list[PendingFrame] | None = None
+    """What waits behind it; nothing, of most."""
     aside: bool = False
     refused_at: int | None = None
     """How many frames the log had taken when it last refused this lane's first one."""
     refusals: int = 0
     """How often it was refused though the log took others."""
+
+    @property
+    def frames(self) -> list[PendingFrame]:
+        """All of them, in order."""
+        return [self.first, *(self.later or ())]
+
+    def append(self, frame: PendingFrame) -> None:
+        """Put it behind the others."""
+        if self.later is None:
+            self.later = [frame]
+        else:
+            self.later.append(frame)
+
+    def hold(self, frames: Sequence[PendingFrame]) -> None:
+        """These, one at least, and no others."""
+        self.first, self.later = frames[0], list(frames[1:]) or None
 
 
 class Tally(Struct):
@@ -126,16 +101,16 @@ class Lanes:
         for number, event in enumerate(events, position):
             lane = lanes.get(event.task_id)
             if lane is None:
-                lanes[event.task_id] = _Lane([_begun(event, number)])
+                lanes[event.task_id] = _Lane(frame_of(event, number))
                 continue
-            frame = lane.frames[-1]
+            frame = lane.later[-1] if lane.later else lane.first
             if isinstance(frame.events, list) and self._fits(frame, event):
                 frame.topology_kind = frame.topology_kind or event.topology_kind
                 frame.events.append(event)
                 frame.size += len(event.data)
                 frame.tells = event.tells or frame.tells
             else:
-                lane.frames.append(_begun(event, number))
+                lane.append(frame_of(event, number))
 
     def next_batch(self, *, now_ms: int, max_events: int, max_bytes: int) -> list[PendingFrame]:
         """The first frame of each lane that is not set aside, until the batch is full."""
@@ -144,7 +119,7 @@ class Lanes:
         for lane in self._lanes.values():
             if lane.aside:
                 continue
-            frame = lane.frames[0]
+            frame = lane.first
             frame.freeze(now_ms)
             frame.is_under_way = True
             batch.append(frame)
@@ -180,7 +155,7 @@ class Lanes:
         given_up: list[PendingFrame] = []
         for lane, _ in failed:
             if lane.refusals >= self._refusal_limit:
-                given_up += self._lanes.pop(lane.frames[0].task_id).frames
+                given_up += self._lanes.pop(lane.first.task_id).frames
             else:
                 lane.aside = True
                 self._aside += 1
@@ -195,18 +170,18 @@ class Lanes:
         for task_id, repeated in by_task.items():
             lane = self._lanes.get(task_id)
             if lane is None:
-                self._lanes[task_id] = _Lane(repeated)
+                self._lanes[task_id] = _lane_of(repeated)
             else:
-                lane.frames[:0] = repeated
+                lane.hold([*repeated, *lane.frames])
 
     def take_in(self, frames: Iterable[PendingFrame]) -> None:
         """Put frames, in order within a task, at the end of their lanes."""
         for frame in frames:
             lane = self._lanes.get(frame.task_id)
             if lane is None:
-                self._lanes[frame.task_id] = _Lane([frame])
+                self._lanes[frame.task_id] = _Lane(frame)
             else:
-                lane.frames.append(frame)
+                lane.append(frame)
 
     def to_spool(self, *, hopeless_refusals: int | None = None) -> list[PendingFrame]:
         """All that is not in the spool yet; leaving out, when asked, lanes that were refused so often."""
@@ -225,8 +200,10 @@ class Lanes:
         for task_id in {frame.task_id for frame in gone} & self._lanes.keys():
             lane = self._lanes[task_id]
             removed += [frame for frame in lane.frames if frame in gone]
-            lane.frames = [frame for frame in lane.frames if frame not in gone]
-            if not lane.frames:
+            left = [frame for frame in lane.frames if frame not in gone]
+            if left:
+                lane.hold(left)
+            else:
                 self._aside -= lane.aside
                 del self._lanes[task_id]
         return removed
@@ -247,9 +224,9 @@ class Lanes:
         return min(positions, default=default)
 
     def _appended(self, frame: PendingFrame) -> None:
-        frames = self._lanes.pop(frame.task_id).frames
-        if len(frames) > 1:  # after the lanes of others
-            self._lanes[frame.task_id] = _Lane(frames[1:])
+        later = self._lanes.pop(frame.task_id).later
+        if later:  # after the lanes of others
+            self._lanes[frame.task_id] = _lane_of(later)
 
     def _refused(self, lane: _Lane, trouble: Trouble, taken_before: int) -> None:
         # Of the nodes of a cluster one may load, or be full, while others take what they are given.
@@ -282,8 +259,5 @@ class Lanes:
         )
 
 
-def _begun(event: HeldEvent, position: int) -> PendingFrame:
-    """A frame that begins with this event."""
-    return PendingFrame(
-        event.task_id, event.topology_kind, position, [event], len(event.data), tells=event.tells
-    )
+def _lane_of(frames: Sequence[PendingFrame]) -> _Lane:
+    return _Lane(frames[0], list(frames[1:]) or None)

@@ -21,7 +21,7 @@ from relayna.signals import IgnoredMeasures, Measures
 from relayna.streams.keys import TaskAddress
 from relayna.streams.log import Append, Appended, AppendResult, Log, NotAppended
 from relayna.streams.recording.fail_over import FailOver, Setback
-from relayna.streams.recording.lanes import PendingFrame
+from relayna.streams.recording.pending_frame import PendingFrame
 from relayna.streams.recording.positions import Positions
 from relayna.streams.recording.read_back import ReadBack
 from relayna.streams.recording.retransmit_window import RetransmitWindow

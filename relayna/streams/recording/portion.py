@@ -10,7 +10,8 @@ from typing import Final
 
 from relayna.streams.recording.buffer import Buffer
 from relayna.streams.recording.flush_policy import FlushPolicy
-from relayna.streams.recording.lanes import Lanes, PendingFrame
+from relayna.streams.recording.lanes import Lanes
+from relayna.streams.recording.pending_frame import PendingFrame
 
 __all__ = ["Portion"]
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 from relayna.events.vocabulary import CLOSING_TYPES
 from relayna.ids import AttemptId, StreamId, TaskId, stream_position
 from relayna.streams.recording.held import HeldEvent
-from relayna.streams.recording.lanes import PendingFrame
+from relayna.streams.recording.pending_frame import PendingFrame
 
 __all__ = ["Position", "Positions"]
 

@@ -14,7 +14,7 @@ from relayna.errors import StoreError
 from relayna.ids import StreamId, Tenant, stream_id_before
 from relayna.streams.keys import TaskAddress
 from relayna.streams.log import PAGE_LIMIT, Log, StreamPage, StreamRange
-from relayna.streams.recording.lanes import PendingFrame
+from relayna.streams.recording.pending_frame import PendingFrame
 from relayna.streams.recording.positions import Position, Positions
 from relayna.streams.recording.stream_reading import may_not_read, read_pages
 

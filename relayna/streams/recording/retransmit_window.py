@@ -8,11 +8,20 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 
+from msgspec import Struct
+
 from relayna.ids import StreamId, TaskId
 from relayna.instants import Instant
-from relayna.streams.recording.lanes import PendingFrame
+from relayna.streams.recording.pending_frame import PendingFrame
 
 __all__ = ["RetransmitWindow"]
+
+
+class _Stored(Struct, eq=False):
+    """What was stored at one time."""
+
+    at: Instant
+    frames: deque[tuple[PendingFrame, StreamId]]
 
 
 class RetransmitWindow:
@@ -26,7 +35,7 @@ class RetransmitWindow:
         """Bytes are those of encoded events."""
         self._max_bytes = max_bytes
         self._max_microseconds = max_seconds * 1e6
-        self._frames: deque[tuple[Instant, PendingFrame, StreamId]] = deque()
+        self._stored: deque[_Stored] = deque()
         self._bytes = 0
 
     @property
@@ -36,29 +45,34 @@ class RetransmitWindow:
 
     def note(self, stored: Iterable[tuple[PendingFrame, StreamId]], now: Instant) -> None:
         """The log has these frames, there."""
-        kept = [(now, frame, stream_id) for frame, stream_id in stored]
-        self._frames.extend(kept)
-        self._bytes += sum([frame.size for _, frame, _ in kept])
+        self._stored.append(_Stored(now, deque(stored)))
+        self._bytes += sum([frame.size for frame, _ in self._stored[-1].frames])
         while self._bytes > self._max_bytes:
-            self._drop_first()
+            self._drop_some()
 
     def expire(self, now: Instant) -> None:
         """The store is the same as before: what was stored longer ago than the window lasts is safe."""
-        while self._frames and now - self._frames[0][0] > self._max_microseconds:
-            self._drop_first()
+        while self._stored and now - self._stored[0].at > self._max_microseconds:
+            self._bytes -= sum([frame.size for frame, _ in self._stored.popleft().frames])
 
     def by_task(self) -> Mapping[TaskId, list[tuple[PendingFrame, StreamId]]]:
         """Everything that is kept, in order within a task."""
         found: dict[TaskId, list[tuple[PendingFrame, StreamId]]] = {}
-        for _, frame, stream_id in self._frames:
+        for frame, stream_id in (kept for stored in self._stored for kept in stored.frames):
             found.setdefault(frame.task_id, []).append((frame, stream_id))
         return found
 
     def take_out(self, frames: Collection[PendingFrame]) -> None:
         """These are to be stored again; they come back when they are."""
         gone = set(frames)
-        self._frames = deque(kept for kept in self._frames if kept[1] not in gone)
-        self._bytes = sum(frame.size for _, frame, _ in self._frames)
+        for stored in self._stored:
+            stored.frames = deque(kept for kept in stored.frames if kept[0] not in gone)
+        self._bytes = sum(frame.size for stored in self._stored for frame, _ in stored.frames)
 
-    def _drop_first(self) -> None:
-        self._bytes -= self._frames.popleft()[1].size
+    def _drop_some(self) -> None:
+        """The first ones, until there are few enough or the first batch is gone."""
+        frames = self._stored[0].frames
+        while frames and self._bytes > self._max_bytes:
+            self._bytes -= frames.popleft()[0].size
+        if not frames:
+            self._stored.popleft()

@@ -17,9 +17,10 @@ from relayna.signals import Counters
 from relayna.streams.recording.buffer import Admission, Buffer
 from relayna.streams.recording.fail_over import Setback
 from relayna.streams.recording.held import SOURCES
-from relayna.streams.recording.lanes import Lanes, PendingFrame
+from relayna.streams.recording.lanes import Lanes
 from relayna.streams.recording.last_resort import write_last_resort
 from relayna.streams.recording.losses import Losses
+from relayna.streams.recording.pending_frame import PendingFrame
 
 __all__ = ["Settling"]
 
@@ -85,6 +86,8 @@ class Settling:
 
     def confess(self) -> None:
         """Put confessions of all losses into the buffer, as far as there is room."""
+        if not self._losses:
+            return
         confessions = self._losses.confessions(now=self._clock.now(), producer=self._producer)
         full = [loss for loss, event in confessions if self._buffer.put(event) is Admission.FULL]
         self._losses.put_back(full)

@@ -27,8 +27,9 @@ from relayna.streams.recording.backoff import Backoff
 from relayna.streams.recording.buffer import Buffer
 from relayna.streams.recording.drained_frames import drained_frame
 from relayna.streams.recording.draining import Draining
-from relayna.streams.recording.lanes import HOPELESS_REFUSALS, PendingFrame
+from relayna.streams.recording.lanes import HOPELESS_REFUSALS
 from relayna.streams.recording.outlet import Outlet
+from relayna.streams.recording.pending_frame import PendingFrame
 from relayna.streams.recording.pressure import CROWDED, Pressure, must_spool
 from relayna.streams.spool import NotSynced, NotWritten, Spool, SpoolToken
 
@@ -110,14 +111,15 @@ class Spooling:
         """Something may have to be done. Callable from any thread."""
         self._bell.ring()
 
-    async def stand_in(self, promise: asyncio.Future[bool], seconds: float) -> None:
+    def stand_in(self, promise: asyncio.Future[bool], seconds: float) -> asyncio.TimerHandle:
         """Leave the log so long to keep a promise, while it may; then have all that is pending written."""
-        if not self.is_active:
-            with anyio.move_on_after(seconds):
-                await asyncio.wait([promise])
-        if not promise.done():
-            self._is_awaited = True
-            self._bell.ring()
+
+        def write() -> None:
+            if not promise.done():
+                self._is_awaited = True
+                self._bell.ring()
+
+        return asyncio.get_running_loop().call_later(0 if self.is_active else seconds, write)
 
     async def run(self) -> None:
         """Write, and fetch what can be drained, until it is cancelled."""

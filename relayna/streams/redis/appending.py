@@ -14,7 +14,14 @@ from typing import Final
 from relayna.errors import StoreRefused
 from relayna.streams.keys import KeyGrammar
 from relayna.streams.log import FEED_FUSE, FEED_RETENTION_SECONDS, STREAM_FUSE, Append, NotAppended
-from relayna.streams.redis.batches import Batch, BatchStream, Results, batches_by_shard, enter_results
+from relayna.streams.redis.batches import (
+    Batch,
+    BatchStream,
+    Results,
+    batches_by_shard,
+    enter_results,
+    packed_bounds,
+)
 from relayna.streams.redis.client import Reply
 from relayna.streams.redis.failures import Failed
 from relayna.streams.redis.places import Places, feed_reference
@@ -35,14 +42,14 @@ class Appender:
         self._places = Places(keys)
         self._retention_ms = retention_ms
         self._open_retention_ms = open_retention_ms
+        self._bounds = packed_bounds(retention_ms=retention_ms, open_retention_ms=open_retention_ms)
         self._together = load_script("append.lua")
         self._apart = load_script("append_apart.lua")
 
     async def append(self, store: Store, appends: Sequence[Append]) -> tuple[Results, int]:
         """What became of each, in order; and how many streams were appended to that no feed tells of."""
         batches = batches_by_shard(self._places, appends)
-        bounds = {"retention_ms": self._retention_ms, "open_retention_ms": self._open_retention_ms}
-        calls = [batch.call(self._keys.feed(batch.shard), **bounds) for batch in batches]
+        calls = [batch.call(self._keys.feed(batch.shard), self._bounds) for batch in batches]
         answers = await self._together.run(store, calls) if calls else []
         results: Results = [_NOT_YET] * len(appends)
         missed = 0

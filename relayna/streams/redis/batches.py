@@ -30,7 +30,7 @@ from relayna.streams.redis.places import Place, Places
 from relayna.streams.redis.replies import Packed
 from relayna.streams.redis.script import ScriptCall
 
-__all__ = ["Batch", "BatchStream", "Results", "batches_by_shard", "enter_results"]
+__all__ = ["Batch", "BatchStream", "Results", "batches_by_shard", "enter_results", "packed_bounds"]
 
 Results = list[AppendResult]
 """For each frame, in the order asked for."""
@@ -52,9 +52,16 @@ class BatchStream(Struct, eq=False, gc=False):
     """The frames of one stream, by their positions among the appends asked for."""
 
     place: Place
-    positions: list[int]
+    first: int
     tells: Tells | None
     """What the last frame that says so tells of its task."""
+    later: list[int] | None = None
+    """Those after the first; nothing, of most."""
+
+    @property
+    def positions(self) -> Sequence[int]:
+        """All of them, in order."""
+        return (self.first, *(self.later or ()))
 
 
 class Batch(Struct, eq=False):
@@ -69,29 +76,33 @@ class Batch(Struct, eq=False):
     @property
     def positions(self) -> list[int]:
         """Of its frames, in the order in which the script is given them."""
-        return [position for stream in self.streams.values() for position in stream.positions]
+        positions: list[int] = []
+        for stream in self.streams.values():
+            positions.append(stream.first)
+            if stream.later:
+                positions += stream.later
+        return positions
 
-    def call(self, feed: str, *, retention_ms: int, open_retention_ms: int) -> ScriptCall:
-        """What `append.lua` is given."""
+    def call(self, feed: str, bounds: Packed) -> ScriptCall:
+        """What `append.lua` is given; `bounds` are the arguments before the streams'."""
         appends = self.appends
         parts: list[bytes] = []
         count = 0
         for stream in self.streams.values():
-            positions, reference = stream.positions, stream.place.reference
-            count += 3 + len(positions)
-            if len(positions) == 1:
-                payload = appends[positions[0]].payload
+            reference = stream.place.reference
+            if stream.later is None:
+                count += 4
+                payload = appends[stream.first].payload
                 parts.append(b"%b%b$%d\r\n%b\r\n" % (reference, _ONE[stream.tells], len(payload), payload))
                 continue
+            positions = stream.positions
+            count += 3 + len(positions)
             parts += (reference, _TELLS[stream.tells], packed_argument(len(positions)))
             parts += (packed_argument(appends[position].payload) for position in positions)
         return ScriptCall(
             [feed, Packed(len(self.streams), b"".join(self.streams))],
-            [
-                retention_ms, STREAM_FUSE, open_retention_ms, FEED_RETENTION_SECONDS * 1000, FEED_FUSE,
-                Packed(count, b"".join(parts)),
-            ],
-        )  # fmt: skip
+            [bounds, Packed(count, b"".join(parts))],
+        )
 
     def enter(self, answer: Reply, results: Results) -> int:
         """Enter what `append.lua` answered for each frame; how many streams the feed does not tell of."""
@@ -109,6 +120,12 @@ class Batch(Struct, eq=False):
             for stream in self.streams.values()
             if any(isinstance(results[position], Appended) for position in stream.positions)
         ]
+
+
+def packed_bounds(*, retention_ms: int, open_retention_ms: int) -> Packed:
+    """The same for every batch of a log."""
+    bounds = (retention_ms, STREAM_FUSE, open_retention_ms, FEED_RETENTION_SECONDS * 1000, FEED_FUSE)
+    return Packed(len(bounds), b"".join(map(packed_argument, bounds)))
 
 
 def enter_results(positions: Sequence[int], answer: Reply, results: Results) -> None:
@@ -139,9 +156,11 @@ def batches_by_shard(places: Places, appends: Sequence[Append]) -> list[Batch]:
             batch = batches[place.shard] = Batch(place.shard, appends)
         stream = batch.streams.get(place.stream)
         if stream is None:
-            batch.streams[place.stream] = BatchStream(place, [position], append.tells)
+            batch.streams[place.stream] = BatchStream(place, position, append.tells)
         else:
-            stream.positions.append(position)
+            if stream.later is None:
+                stream.later = []
+            stream.later.append(position)
             stream.tells = append.tells or stream.tells
     return list(batches.values())
 

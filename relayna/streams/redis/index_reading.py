@@ -16,7 +16,7 @@ from relayna.streams.redis.failures import Failed
 from relayna.streams.redis.index_leaves import FEWEST_AT_ONCE, LeafChanges, leaf_changes, leaf_members
 from relayna.streams.redis.requests import Request
 from relayna.streams.redis.script import ScriptCall, load_script
-from relayna.streams.redis.store import Store
+from relayna.streams.redis.store import Exchange
 
 __all__ = ["IndexPart", "read_leaf_changes", "read_members"]
 
@@ -33,7 +33,9 @@ class IndexPart(Struct):
     """Whether nothing is left in it."""
 
 
-async def read_members(store: Store, parts: Sequence[IndexPart], *, newest_first: bool, limit: int) -> None:
+async def read_members(
+    store: Exchange, parts: Sequence[IndexPart], *, newest_first: bool, limit: int
+) -> None:
     """Read each part on by so many members at least, or to its end: in one round trip a node, as a rule.
 
     Raises `StoreUnreachable` or `StoreRefused`.
@@ -45,11 +47,12 @@ async def read_members(store: Store, parts: Sequence[IndexPart], *, newest_first
             Request(_commands(part, newest_first=newest_first, leaves=leaves), part.index) for part in asked
         ]
         for part, reply in zip(asked, await store.exchange(requests), strict=True):
-            _take(part, _leaves(reply, part.index), newest_first=newest_first, asked=leaves)
+            wanted = until[id(part)] - len(part.members)
+            _take(part, _words(reply), wanted, newest_first=newest_first, may_go_on=leaves)
 
 
 async def read_leaf_changes(
-    store: Store, changes: Mapping[str, tuple[set[bytes], set[bytes]]]
+    store: Exchange, changes: Mapping[str, tuple[set[bytes], set[bytes]]]
 ) -> dict[str, LeafChanges]:
     """By index, what becomes of its leaves when members come and go, as they are now; in one round trip a node."""
     members = {index: sorted(added | removed) for index, (added, removed) in changes.items()}
@@ -74,29 +77,34 @@ def _commands(part: IndexPart, *, newest_first: bool, leaves: int) -> list[Comma
     return [before, ("ZRANGE", part.index, b"[" + part.left.first, end, "BYLEX", "LIMIT", 0, leaves)]
 
 
-def _leaves(reply: Reply, index: str) -> list[list[bytes]]:
-    """The members of each leaf that was answered, leaves in the order of the reply."""
-    words = _words(reply)
-    try:
-        return [leaf_members(leaf) for leaf in words]
-    except ValueError as error:
-        raise _unreadable(index, error) from error
-
-
-def _take(part: IndexPart, leaves: Sequence[list[bytes]], *, newest_first: bool, asked: int) -> None:
+def _take(
+    part: IndexPart, leaves: Sequence[bytes], wanted: int, *, newest_first: bool, may_go_on: int
+) -> None:
+    """Take so many members; there may be more behind so many leaves."""
     left = part.left
-    if newest_first:
-        members = [member for leaf in leaves for member in reversed(leaf)]
-        part.is_all = len(leaves) < asked or leaves[-1][0] <= left.first
-    else:
-        members = [member for leaf in leaves for member in leaf]
-        part.is_all = len(leaves) < asked
-    found = [one for one in members if left.first <= one < left.end]
+    found: list[bytes] = []
+    is_all = len(leaves) < may_go_on
+    for leaf in leaves:
+        members = _members(leaf, part.index)
+        found += [one for one in members[:: -1 if newest_first else 1] if left.first <= one < left.end]
+        if newest_first and members[0] <= left.first:
+            is_all = True
+            break
+        if len(found) > wanted:  # one more, by which to know that it goes on
+            break
     if left.without_first and left.first in found:
         found.remove(left.first)
-    part.members += found
-    if found:
-        part.left = left.beyond(found[-1], newest_first=newest_first)
+    part.is_all = is_all and len(found) <= wanted
+    part.members += found[: max(0, wanted)]
+    if part.members:
+        part.left = left.beyond(part.members[-1], newest_first=newest_first)
+
+
+def _members(leaf: bytes, index: str) -> list[bytes]:
+    try:
+        return leaf_members(leaf)
+    except ValueError as error:
+        raise _unreadable(index, error) from error
 
 
 def _words(reply: Reply) -> list[bytes]:

@@ -28,6 +28,7 @@ from relayna.streams.read_models import (
 )
 from relayna.streams.redis.client import Reply
 from relayna.streams.redis.failures import Failed
+from relayna.streams.redis.gathered import GatheredRequests
 from relayna.streams.redis.index_leaves import LeafChanges
 from relayna.streams.redis.index_reading import IndexPart, read_leaf_changes, read_members
 from relayna.streams.redis.log import RedisLog
@@ -62,6 +63,8 @@ class RedisReadModels:
         self._log = log
         self._keys = log.keys
         self._feed_kept_ms = round(feed_kept_seconds * 1000)
+        self._gathered = GatheredRequests(lambda: log.store)
+        """For what is done to one shard after the other, and for many at the same time."""
 
     async def acquire(self, shards: Sequence[int], owner: str, *, seconds: float) -> list[Lease]:
         """Take or renew those that nobody else holds, in one round trip."""
@@ -187,7 +190,7 @@ class RedisReadModels:
         """What becomes of the leaves of each tenant's index; read after the revision, on which they are written."""
         names = {tenant: self._keys.index(shard, tenant) for tenant in changes}
         members = {names[tenant]: (changed.added, changed.removed) for tenant, changed in changes.items()}
-        decided = await read_leaf_changes(self._log.store, members)
+        decided = await read_leaf_changes(self._gathered, members)
         return {tenant: decided[name] for tenant, name in names.items()}
 
     async def _write_runs(
@@ -206,7 +209,7 @@ class RedisReadModels:
         runs = [row.run for row in changed.rows.values() if row is not None and row.run is not None]
         if runs:
             shard = self._keys.shard_of(runs[0].address)
-            changes = await begun_changes(self._log.store, self._keys, shard, tenant, runs)
+            changes = await begun_changes(self._gathered, self._keys, shard, tenant, runs)
             for run in runs:
                 task_id = run.address.task_id
                 places[task_id] = changes.take(run, places.get(task_id))
@@ -215,7 +218,7 @@ class RedisReadModels:
 
     async def _call(self, call: FencedCall) -> StoreResult | None:
         """What became of it; none when it has to be decided anew."""
-        (answer,) = await load_script("fenced.lua").run(self._log.store, [call.call()])
+        (answer,) = await load_script("fenced.lua").run(self._gathered, [call.call()])
         return written(answer)
 
     async def _before(
@@ -225,7 +228,7 @@ class RedisReadModels:
         by_key = self._by_key(addresses)
         models = self._keys.models(shard)
         commands = (("HGET", models, "revision"), *(_rows_command(*told) for told in by_key.items()))
-        (reply,) = _replies(await self._log.store.exchange([Request(commands, models)]))
+        (reply,) = _replies(await self._gathered.exchange([Request(commands, models)]))
         # A single command is answered by its reply, several by a list of theirs.
         revision, *replies = reply if by_key and isinstance(reply, list) else [reply]
         return revision if isinstance(revision, bytes) else b"", _rows_in(_replies(replies), by_key)

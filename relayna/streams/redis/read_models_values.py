@@ -9,9 +9,10 @@ task's id, to a fifth.
 
 from __future__ import annotations
 
+import itertools
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -37,10 +38,13 @@ __all__ = [
     "row_value",
 ]
 
-WordT = TypeVar("WordT")
+WordT = TypeVar("WordT", str, bytes)
 
-_LAYOUT: Final = b"\x02"
-"""The first byte of every row; another when `ROW_WORDS` are others."""
+_IN_TEXT, _IN_BYTES = b"\x02", b"\x03"
+"""The first byte of every row: whether it says text as text, or as bytes, because some of it holds half a character.
+
+Others when `ROW_WORDS` are others.
+"""
 
 _LEVEL: Final = 6
 _WINDOW: Final = -12
@@ -52,13 +56,13 @@ _UUID_FIELD, _HEX_FIELD = b"\xfe", b"\xff"
 """What begins no text."""
 
 
-class _StoredRow(Struct, frozen=True, array_like=True):
+class _StoredRow(Struct, Generic[WordT], frozen=True, array_like=True):
     version: tuple[int, int]
     expires_at: int
     data: bytes
-    terms: dict[int, list[bytes]]
-    """By time: the names of all, then their values, then their refs. Bytes, because text may hold half characters."""
-    counts: dict[int, dict[bytes, list[bytes | int]]]
+    terms: dict[int, list[WordT]]
+    """By time: the names of all, then their values, then their refs."""
+    counts: dict[int, dict[WordT, list[WordT | int]]]
     """By day and group: the measures, then the numbers."""
     place: Placement | None = None
     """Where the task's run record lies."""
@@ -72,7 +76,8 @@ class KeptRow(Struct, frozen=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode_row = msgspec.msgpack.Decoder(_StoredRow).decode
+_decode_in_text = msgspec.msgpack.Decoder(_StoredRow[str]).decode
+_decode_in_bytes = msgspec.msgpack.Decoder(_StoredRow[bytes]).decode
 _decode_count = msgspec.msgpack.Decoder(tuple[bytes, bytes]).decode
 
 
@@ -88,11 +93,13 @@ def row_field(task_id: str) -> bytes:
 
 def row_value(row: Row, place: Placement | None = None) -> bytes:
     """The value of a task's field, with the place of its run record."""
-    version = stream_position(row.version)
-    stored = _StoredRow(version, row.expires_at, row.data, _told_terms(row), _told_counts(row), place)
+    try:
+        layout, stored = _IN_TEXT, _encode(_stored(row, place, str))
+    except UnicodeEncodeError:
+        layout, stored = _IN_BYTES, _encode(_stored(row, place, _bytes))
     words = ROW_WORDS + _bytes(row.address.task_id)
     packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOW, _MEMORY, zlib.Z_DEFAULT_STRATEGY, words)
-    return _LAYOUT + packer.compress(_encode(stored)) + packer.flush()
+    return layout + packer.compress(stored) + packer.flush()
 
 
 def read_row(address: TaskAddress, value: bytes, *, key: str) -> Row:
@@ -102,12 +109,16 @@ def read_row(address: TaskAddress, value: bytes, *, key: str) -> Row:
 
 def read_kept_row(address: TaskAddress, value: bytes, *, key: str) -> KeptRow:
     """The row, and where the task's run record lies. Raises `StoreRefused` as well."""
-    if value[:1] != _LAYOUT:
-        raise _unreadable(address, key, f"its layout is {value[:1]!r}, not {_LAYOUT!r}")
+    if value[:1] not in {_IN_TEXT, _IN_BYTES}:
+        raise _unreadable(address, key, f"its layout is {value[:1]!r}, not {_IN_TEXT!r}")
+    unpacker = zlib.decompressobj(_WINDOW, ROW_WORDS + _bytes(address.task_id))
     try:
-        unpacker = zlib.decompressobj(_WINDOW, ROW_WORDS + _bytes(address.task_id))
-        stored = _decode_row(unpacker.decompress(value[1:]))
-        return KeptRow(_row(address, stored), stored.place)
+        told = unpacker.decompress(value[1:])
+        if value[:1] == _IN_TEXT:
+            in_text = _decode_in_text(told)
+            return KeptRow(_row(address, in_text, str), in_text.place)
+        in_bytes = _decode_in_bytes(told)
+        return KeptRow(_row(address, in_bytes, _text), in_bytes.place)
     except (msgspec.DecodeError, zlib.error, ValueError) as error:
         raise _unreadable(address, key, str(error)) from error
 
@@ -134,56 +145,62 @@ def read_checkpoint(text: bytes) -> Checkpoint:
     return Checkpoint(fold_version=int(fold_version), position=StreamId(position))
 
 
-def _row(address: TaskAddress, stored: _StoredRow) -> Row:
+def _row(address: TaskAddress, stored: _StoredRow[WordT], text: Callable[[WordT], str]) -> Row:
     milliseconds, counter = stored.version
     return Row(
         address=address,
         version=StreamId(f"{milliseconds}-{counter}"),
         data=stored.data,
-        terms=frozenset(_terms(stored.terms)),
-        counts=dict(_counts(stored.counts)),
+        terms=frozenset(_terms(stored.terms, text)),
+        counts=dict(_counts(stored.counts, text)),
         expires_at=Instant(stored.expires_at),
     )
 
 
-def _told_terms(row: Row) -> dict[int, list[bytes]]:
-    by_time: dict[int, list[tuple[bytes, bytes, bytes]]] = {}
+def _stored(row: Row, place: Placement | None, word: Callable[[str], WordT]) -> _StoredRow[WordT]:
+    by_time: dict[int, list[tuple[str, str, str]]] = {}
     for term in row.terms:
-        told = _bytes(term.name), _bytes(term.value), _bytes(term.ref)
-        by_time.setdefault(term.at, []).append(told)
-    return {at: _turned(sorted(by_time[at])) for at in sorted(by_time)}
-
-
-def _told_counts(row: Row) -> dict[int, dict[bytes, list[bytes | int]]]:
-    days: dict[int, dict[bytes, list[tuple[bytes, int]]]] = {}
+        by_time.setdefault(term.at, []).append((term.name, term.value, term.ref))
+    terms = {at: list(map(word, _turned(sorted(by_time[at])))) for at in sorted(by_time)}
+    days: dict[int, dict[str, list[tuple[str, int]]]] = {}
     for key, count in row.counts.items():
-        groups = days.setdefault(key.day, {})
-        groups.setdefault(_bytes(key.group), []).append((_bytes(key.measure), count))
-    return {
-        day: {group: _turned(sorted(told)) for group, told in groups.items()} for day, groups in days.items()
+        days.setdefault(key.day, {}).setdefault(key.group, []).append((key.measure, count))
+    counts = {
+        day: {word(group): _stored_counts(sorted(counted), word) for group, counted in groups.items()}
+        for day, groups in days.items()
     }
+    return _StoredRow(stream_position(row.version), row.expires_at, row.data, terms, counts, place)
 
 
-def _turned(rows: Sequence[tuple[WordT, ...]]) -> list[WordT]:
+def _stored_counts(counted: Sequence[tuple[str, int]], word: Callable[[str], WordT]) -> list[WordT | int]:
+    told: list[WordT | int] = [word(measure) for measure, _ in counted]
+    told += [count for _, count in counted]
+    return told
+
+
+def _turned(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
     """The first of each, then the second of each, and so on."""
-    return [word for column in zip(*rows, strict=True) for word in column]
+    return itertools.chain.from_iterable(zip(*rows, strict=True))
 
 
-def _terms(stored: Mapping[int, list[bytes]]) -> Iterator[IndexTerm]:
-    for at, told in stored.items():
+def _terms(stored: Mapping[int, list[WordT]], text: Callable[[WordT], str]) -> Iterator[IndexTerm]:
+    for at, words in stored.items():
+        told = list(map(text, words))
         count = len(told) // 3
         for name, value, ref in zip(told[:count], told[count : 2 * count], told[2 * count :], strict=True):
-            yield IndexTerm(_text(name), _text(value), Instant(at), _text(ref))
+            yield IndexTerm(name, value, Instant(at), ref)
 
 
-def _counts(stored: Mapping[int, Mapping[bytes, list[bytes | int]]]) -> Iterator[tuple[CountKey, int]]:
+def _counts(
+    stored: Mapping[int, Mapping[WordT, list[WordT | int]]], text: Callable[[WordT], str]
+) -> Iterator[tuple[CountKey, int]]:
     for day, groups in stored.items():
         for group, told in groups.items():
-            half = len(told) // 2
+            half, name = len(told) // 2, text(group)
             for measure, count in zip(told[:half], told[half:], strict=True):
-                if not isinstance(measure, bytes) or not isinstance(count, int):
+                if isinstance(measure, int) or not isinstance(count, int):
                     raise ValueError("its counts are no pairs")
-                yield CountKey(day, _text(group), _text(measure)), count
+                yield CountKey(day, name, text(measure)), count
 
 
 def _unreadable(address: TaskAddress, key: str, problem: str) -> StoreRefused:

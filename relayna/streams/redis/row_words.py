@@ -21,25 +21,20 @@ _TIME: Final = b"\xcf\x00\x06"
 
 
 def _texts(*words: str) -> bytes:
-    """As summaries say them."""
+    """One after the other, as msgpack says them."""
     return b"".join(map(_encode, words))
 
 
-def _names(*words: str) -> bytes:
-    """As terms and counts say them, one after the other."""
-    return b"".join(_encode(word.encode()) for word in words)
-
-
 def _terms(sort: str, filters: tuple[str, ...]) -> bytes:
-    return _names(*(f"tasks:{name}:{sort}" for name in filters))
+    return _texts(*(f"tasks:{name}:{sort}" for name in filters))
 
 
 ROW_WORDS: Final = b"".join(
     (
-        _names("abandoned", "dead_lettered", "failed", "retried"),
-        _names("letters:all", "letters:queue", "letters:reason", "letters:stage", "letters:state"),
-        _names("", "open", "replayed"),
-        _names("failures:all", "failures:exception_type", "failures:queue", "failures:stage", ""),
+        _texts("abandoned", "dead_lettered", "failed", "retried"),
+        _texts("letters:all", "letters:queue", "letters:reason", "letters:stage", "letters:state"),
+        _texts("", "open", "replayed"),
+        _texts("failures:all", "failures:exception_type", "failures:queue", "failures:stage", ""),
         _texts("dead_letter_id", "replay_count", "source_queue_name", "retry_attempt"),
         _texts("ref"), b"\xb0", _texts("node_id"), b"\xd9stage-attempt:", b"dlq:", b"\xd93task-attempt:",
         _texts("number"), b"\x01", _texts("at"), _TIME, _texts("queue_name"), b"\xa6", _texts("stage"), b"\xc0",
@@ -55,10 +50,10 @@ ROW_WORDS: Final = b"".join(
         b"\xae", _texts("queue_names"), b"\x91\xa6", _texts("consumer_names"), b"\x91\xac",
         _texts("started_at"), _TIME, _texts("updated_at"), _TIME, _texts("ended_at"), _TIME,
         _texts("duration_ms"), b"\xcd", _texts("attempts"), b"\x01", _texts("completeness", "full"), b"\x82", _TIME,
-        b"\xdc\x00\x12", _terms("started_at", _FILTERS), _names(*[""] * len(_FILTERS)), _TIME,
-        b"\xdc\x00\x12", _terms("updated_at", _FILTERS), _names(""),
-        b'\x81\xcdQ\x81\xc4\x1e["', b'",null,"', b'"]\xdc\x00\x10',
-        _names("attempts", "duration_le.", "duration_ms", "durations", "succeeded", "wait_le.", "wait_ms", "waits"),
+        b"\xdc\x00\x12", _terms("started_at", _FILTERS), _texts(*[""] * len(_FILTERS)), _TIME,
+        b"\xdc\x00\x12", _terms("updated_at", _FILTERS), _texts(""),
+        b'\x81\xcdQ\x81\xbe["', b'",null,"', b'"]\xdc\x00\x10',
+        _texts("attempts", "duration_le.", "duration_ms", "durations", "succeeded", "wait_le.", "wait_ms", "waits"),
         b"\x01\x01\xcc", b"\x01\x01\x01", b"\x01\xc0",
     )
 )  # fmt: skip

@@ -14,10 +14,11 @@ from msgspec import Struct
 
 from relayna.errors import StoreRefused
 from relayna.streams.redis.client import Reply
+from relayna.streams.redis.commands import packed_argument
 from relayna.streams.redis.failures import Failed
 from relayna.streams.redis.replies import Packed
 from relayna.streams.redis.requests import Request
-from relayna.streams.redis.store import Store
+from relayna.streams.redis.store import Exchange
 
 __all__ = ["Script", "ScriptCall", "load_script"]
 
@@ -35,10 +36,11 @@ class Script(Struct, frozen=True):
 
     source: str
     digest: str
+    packed_digest: Packed
 
-    async def run(self, store: Store, calls: Sequence[ScriptCall]) -> list[Reply]:
+    async def run(self, store: Exchange, calls: Sequence[ScriptCall]) -> list[Reply]:
         """Make all calls in one round trip, or two when a server had forgotten the script."""
-        answers = await store.exchange([_request("EVALSHA", self.digest, call) for call in calls])
+        answers = await store.exchange([_request("EVALSHA", self.packed_digest, call) for call in calls])
         forgotten = [index for index, answer in enumerate(answers) if _is_unknown_script(answer)]
         if forgotten:
             again = await store.exchange([_request("EVAL", self.source, calls[index]) for index in forgotten])
@@ -51,12 +53,13 @@ class Script(Struct, frozen=True):
 def load_script(name: str) -> Script:
     """The script in the file `name` of this package."""
     source = files(__package__).joinpath(name).read_text(encoding="utf-8")
-    return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
+    digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+    return Script(source, digest, Packed(1, packed_argument(digest)))
 
 
-def _request(verb: str, script: str, call: ScriptCall) -> Request:
+def _request(verb: str, script: str | Packed, call: ScriptCall) -> Request:
     first = call.keys[0]
-    count = sum(key.count if isinstance(key, Packed) else 1 for key in call.keys)
+    count = sum([key.count if isinstance(key, Packed) else 1 for key in call.keys])
     command = (verb, script, count, *call.keys, *call.arguments)
     return Request((command,), None if isinstance(first, Packed) else first)
 

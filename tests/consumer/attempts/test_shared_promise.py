@@ -22,9 +22,13 @@ class AskedSink(Recorder):
         super().__init__(MemoryLog())
         self.answers = list(answers)
         self.asked = 0
+        self.shown = 0
         self.may_answer = anyio.Event()
 
     async def durable(self, *, budget_seconds: float = 0.25) -> Durability:
+        if not budget_seconds:
+            self.shown += 1
+            return Durability.PENDING
         self.asked += 1
         answer = self.answers.pop(0)
         await self.may_answer.wait()
@@ -66,6 +70,17 @@ async def test_a_loss_is_told_to_one_of_them() -> None:
 async def test_what_the_sink_raises_is_raised_to_each() -> None:
     answers = await told(AskedSink(RecorderClosed()), 2)
     assert [type(answer) for answer in answers] == [RecorderClosed, RecorderClosed]
+
+
+async def test_what_is_to_be_shown_is_asked_for_once_and_before_those_who_wait() -> None:
+    sink = AskedSink(Durability.STORED)
+    promise = SharedPromise(sink)
+    sink.may_answer.set()
+    for _ in range(3):
+        promise.show()
+    assert (sink.shown, sink.asked) == (0, 0)
+    assert await promise.durable() is Durability.STORED
+    assert (sink.shown, sink.asked) == (1, 1)
 
 
 async def test_one_that_waits_no_longer_takes_nobody_along() -> None:

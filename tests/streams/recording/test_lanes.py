@@ -10,7 +10,8 @@ from relayna.errors import StoreRefused, StoreUnreachable
 from relayna.ids import StreamId
 from relayna.streams.log import Appended, AppendResult, NotAppended
 from relayna.streams.recording.held import HeldEvent, hold
-from relayna.streams.recording.lanes import Lanes, PendingFrame
+from relayna.streams.recording.lanes import Lanes
+from relayna.streams.recording.pending_frame import PendingFrame
 
 TAKEN = Appended(StreamId("1-0"))
 REFUSED = NotAppended(StoreRefused("append", "ERR it does not say why"))

@@ -7,7 +7,7 @@ from streams.recording_steps import ATTEMPT, said, sampled, status
 from relayna.events import Event, TaskMessageAcked
 from relayna.ids import AttemptId, StreamId, TaskId
 from relayna.streams.recording.held import hold
-from relayna.streams.recording.lanes import PendingFrame
+from relayna.streams.recording.pending_frame import PendingFrame
 from relayna.streams.recording.positions import Positions
 
 

@@ -12,7 +12,7 @@ from relayna.ids import StreamId, TaskId
 from relayna.streams.keys import DEFAULT_TENANT
 from relayna.streams.log import PAGE_LIMIT, Append, Appended, StreamPage, StreamRange
 from relayna.streams.recording.held import hold
-from relayna.streams.recording.lanes import PendingFrame
+from relayna.streams.recording.pending_frame import PendingFrame
 from relayna.streams.recording.positions import Positions
 from relayna.streams.recording.read_back import ReadBack
 

@@ -6,7 +6,7 @@ from streams.recording_steps import NOW
 
 from relayna.ids import StreamId, TaskId
 from relayna.instants import Instant
-from relayna.streams.recording.lanes import PendingFrame
+from relayna.streams.recording.pending_frame import PendingFrame
 from relayna.streams.recording.retransmit_window import RetransmitWindow
 
 
