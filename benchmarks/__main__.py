@@ -12,7 +12,7 @@ from typing import Final
 from benchmarks.budgets import BUDGETS
 from benchmarks.case import ROUNDS, Bench
 from benchmarks.registry import CASES
-from benchmarks.report import case_table, closing, heading, markdown, summary_table
+from benchmarks.report import case_table, conclusion, heading, markdown
 from benchmarks.results import CaseResult, Report, read_report, write_report
 from benchmarks.running import begin_report, run_cases
 from benchmarks.shape import faults
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(heading(report), flush=True)
     _measure(asked, report, file)
     missed = failures(report)
-    print(f"{summary_table(summary(report))}\n{closing(report, missed)}")
+    print(conclusion(report, summary(report), missed))
     print(f"Every sample is in {relpath(file)}, these tables in {relpath(file.with_suffix('.md'))}.")
     return _judge_shape(file) if asked.shape else bool(missed)
 

@@ -37,6 +37,7 @@ BUDGETS: Final = {
     "trace": Budget(20, 4),
     "imports": Budget(10, 3),
     "live": Budget(30, 6),
+    "capacity": Budget(10, 4),
     "scale": Budget(130, 6),
     "memory": Budget(15, 3),
 }

@@ -11,6 +11,7 @@ import random
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any, Final
 
 import anyio
@@ -38,7 +39,8 @@ __all__ = ["History", "SeededMint", "SteppingClock", "record_history"]
 _BATCH: Final = 20
 _RECORDED_EVENTS: Final = 10_000
 _HEX_DIGITS: Final = "0123456789abcdef"
-_MINTED: Final = re.compile(r"[0-9a-f]{16,}")
+_SHORTEST_MINTED: Final = 16
+_MINTED: Final = re.compile(rf"[0-9a-f]{{{_SHORTEST_MINTED},}}")
 """Ids of attempts, messages and children, wherever they stand in a frame."""
 _START: Final = 1_767_225_600_000_000
 
@@ -145,14 +147,20 @@ def _renamed(value: Any, turn: int) -> Any:  # Any: what MessagePack holds
     """The same with other minted ids, each of them always the same other one."""
     match value:
         case str():
-            digits = str.maketrans(_HEX_DIGITS, _HEX_DIGITS[turn:] + _HEX_DIGITS[:turn])
-            return _MINTED.sub(lambda found: found[0].translate(digits), value)
+            if len(value) < _SHORTEST_MINTED:
+                return value
+            return _MINTED.sub(lambda found: found[0].translate(_digits(turn)), value)
         case list():
             return [_renamed(item, turn) for item in value]
         case dict():
             return {name: _renamed(item, turn) for name, item in value.items()}
         case _:
             return value
+
+
+@cache
+def _digits(turn: int) -> dict[int, int]:
+    return str.maketrans(_HEX_DIGITS, _HEX_DIGITS[turn:] + _HEX_DIGITS[:turn])
 
 
 class _KeepingLog(MemoryLog):

@@ -4,25 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from benchmarks.carried import carried
 from benchmarks.figures import Figure
 from benchmarks.promises import PROMISES
 from benchmarks.results import CaseResult, Report
 from benchmarks.summary import Row
 
-__all__ = ["case_table", "closing", "heading", "markdown", "summary_table"]
+__all__ = [
+    "carried_table",
+    "case_table",
+    "conclusion",
+    "heading",
+    "machine_table",
+    "markdown",
+    "summary_table",
+]
 
 
 def markdown(report: Report, rows: Iterable[Row], failures: Sequence[str]) -> str:
     """The whole report."""
     cases = [case_table(case) for case in report.cases]
-    return "\n".join([heading(report), *cases, summary_table(rows), closing(report, failures)])
+    return "\n".join([heading(report), *cases, conclusion(report, rows, failures)])
+
+
+def conclusion(report: Report, rows: Iterable[Row], failures: Sequence[str]) -> str:
+    """What comes after the cases."""
+    parts = [
+        "## Targets",
+        "",
+        summary_table(rows),
+        "",
+        "## What one of each carries",
+        "",
+        carried_table(report),
+        "",
+    ]
+    return "\n".join([*parts, "## The run", "", _closing(report, failures)])
 
 
 def heading(report: Report) -> str:
-    """The title and the machine, a line each."""
-    title = f"# Benchmarks{' (quick)' if report.quick else ''}"
-    machine = [f"| {name} | {told} |" for name, told in report.machine.items()]
-    return "\n".join([title, "", "| machine | |", "|---|---|", *machine, ""])
+    """The title and the machine."""
+    return "\n".join([f"# Benchmarks{' (quick)' if report.quick else ''}", "", machine_table(report), ""])
+
+
+def machine_table(report: Report) -> str:
+    """The machine, a line each."""
+    rows = [f"| {name} | {told} |" for name, told in report.machine.items()]
+    return "\n".join(["| machine | |", "|---|---|", *rows])
 
 
 def case_table(case: CaseResult) -> str:
@@ -35,16 +63,23 @@ def case_table(case: CaseResult) -> str:
 
 def summary_table(rows: Iterable[Row]) -> str:
     """A row a target: of all figures that are held against it the one that keeps it least well."""
-    lines = ["## Targets", ""]
-    lines += ["| | what | target | measured | beside | |", "|---|---|---|---|---|---|"]
-    return "\n".join([*lines, *map(_summary_row, rows), ""])
+    lines = ["| | what | target | measured | beside | |", "|---|---|---|---|---|---|"]
+    return "\n".join([*lines, *map(_summary_row, rows)])
 
 
-def closing(report: Report, failures: Sequence[str]) -> str:
+def carried_table(report: Report) -> str:
+    """What one process and one server carry."""
+    lines = ["| | what | a second | case |", "|---|---|---:|---|"]
+    lines += [
+        f"| {line.who} | {line.what} | {'not measured' if value is None else _round_number(value)} | {line.case} |"
+        for line, value in carried(report)
+    ]
+    return "\n".join(lines)
+
+
+def _closing(report: Report, failures: Sequence[str]) -> str:
     """What the machine did meanwhile, how long each case took, and what was missed."""
     lines = [
-        "## The run",
-        "",
         "| case | seconds | budget | process grew by | store |",
         "|---|---:|---:|---:|---:|",
     ]
@@ -100,7 +135,7 @@ def _summary_row(row: Row) -> str:
         what = f"{PROMISES[row.name]}: {row.what}"
     bound = "" if row.target is None else row.target.bound
     if row.figure is not None:
-        bound = f"{bound} {row.figure.unit}"
+        bound = f"{bound} {row.figure.unit}".rstrip()
     beside = "" if row.beside is None else f"{row.beside.name}: {_with_spread(row.beside)}"
     measured = "" if row.figure is None else _with_spread(row.figure)
     return f"| {row.name} | {what} | {bound} | {measured} | {beside} | {_verdict(row.verdict)} |"
@@ -109,7 +144,7 @@ def _summary_row(row: Row) -> str:
 def _with_spread(figure: Figure) -> str:
     if figure.median is None:
         return figure.note
-    median = f"{_number(figure.median)} {figure.unit}"
+    median = f"{_number(figure.median)} {figure.unit}".rstrip()
     if len(figure.samples) == 1:
         return median
     return f"{median} ({_number(min(figure.samples))} to {_number(max(figure.samples))})"
@@ -117,6 +152,12 @@ def _with_spread(figure: Figure) -> str:
 
 def _verdict(verdict: str | None) -> str:
     return f"**{verdict}**" if verdict in ("missed", "not measured") else verdict or ""
+
+
+def _round_number(value: float) -> str:
+    """To two figures: nobody plans with more."""
+    digits = max(0, len(str(int(value))) - 2)
+    return f"{round(value, -digits):,.0f}"
 
 
 def _number(value: float) -> str:

@@ -6,7 +6,7 @@ Owns their events and shapes. All ids are minted ones, the same in every run.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -27,9 +27,14 @@ from relayna.events import (
 )
 from relayna.ids import AttemptId, EventId, MessageId, SessionId, TaskId, copied_event_id
 from relayna.instants import Instant
+from relayna.observability.run_records import RunRetention
+from relayna.observability.run_records.records_of import record_of
+from relayna.projections.execution import GraphQuery
+from relayna.projections.lineage.run_lineage import RUN_LINEAGE
 from relayna.streams import Append, TaskAddress
+from relayna.streams.run_records import StoredRun
 
-__all__ = ["MadeRun", "append_of", "chain", "events_of", "tree"]
+__all__ = ["MadeRun", "append_of", "chain", "events_of", "stored_runs", "tree"]
 
 _START: Final = 1_767_225_600_000_000
 _STEP: Final = 2_000
@@ -98,6 +103,19 @@ def append_of(run: MadeRun) -> Append:
     encoded = [encode_event(Event(envelope=event.envelope, body=event.body)) for event in events_of(run)]
     frame = encode_frame(run.task_id, "shared_tasks_shared_status", run.born // 1_000, encoded)
     return Append(TaskAddress(run.task_id), frame)
+
+
+def stored_runs(runs: Iterable[MadeRun]) -> list[StoredRun]:
+    """What is kept of these runs when their streams are folded."""
+    records = []
+    for run in runs:
+        state = RUN_LINEAGE.initial(run.task_id)
+        for event in events_of(run):
+            RUN_LINEAGE.apply(state, event)
+        lineage = RUN_LINEAGE.finish(state, GraphQuery())
+        address = TaskAddress(run.task_id)
+        records.append(record_of(lineage, address, retention=RunRetention(), stream_ends=Instant(0)))
+    return [record for record in records if record is not None]
 
 
 def _made(parents: Sequence[int], *, seed: int) -> list[MadeRun]:

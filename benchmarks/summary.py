@@ -15,7 +15,9 @@ from benchmarks.results import CaseResult, Report
 __all__ = ["TARGETS", "Row", "failures", "summary"]
 
 TARGETS: Final[Mapping[str, Target]] = {
-    name.lower().replace("_", " "): getattr(targets, name) for name in targets.__all__
+    name.lower().replace("_", " "): target
+    for name, target in vars(targets).items()
+    if isinstance(target, Target)
 }
 """All that figures are held against, by what they are called."""
 

@@ -7,10 +7,15 @@ from typing import Final
 from benchmarks.figures import Target
 
 __all__ = [
-    "APPEND_BESIDE_RAW", "APPEND_CLUSTER", "APPEND_FEW_TASKS", "CONSUMER_OVERHEAD", "DISABLED_CALL_SITE", "DURABLE_BUDGET",
-    "FOLD_GROWTH", "FOLD_LARGE", "FOLD_SMALL", "GRAPH_BESIDE_XRANGE", "GRAPH_LARGE", "GRAPH_MEMORY",
-    "GRAPH_MIDDLE", "IMPORT", "HELP", "LINEAGE_END_TO_END", "LINEAGE_FOLD_GROWTH", "LIVE_CONNECTIONS", "LIVE_MEDIAN", "LIVE_SLOWEST", "OUTAGE_BESIDE_UP",
-    "RECORD_MEDIAN", "RECORD_SLOWEST", "SESSION_ANALYSED",
+    "APPEND_BESIDE_RAW", "APPEND_CLUSTER", "APPEND_FEW_TASKS", "CONSUMER_BESIDE_BARE",
+    "CONSUMER_OVERHEAD", "CONSUMER_SHARE", "DISABLED_CALL_SITE", "DURABLE_BUDGET",
+    "FLAT_BESIDE_DEAD_LETTERS", "FOLD_GROWTH", "FOLD_LARGE", "FOLD_SMALL", "GRAPH_BESIDE_EARLIER_FAMILY",
+    "GRAPH_BESIDE_EARLIER_MIDDLE", "GRAPH_BESIDE_EARLIER_SMALL", "GRAPH_BESIDE_XRANGE", "GRAPH_LARGE",
+    "GRAPH_MEMORY", "GRAPH_MIDDLE", "GROWTH_OF_COST", "HELP", "IMPORT", "INDEX_MEMORY",
+    "LINEAGE_END_TO_END", "LINEAGE_FOLD_GROWTH", "LIVE_CONNECTIONS", "LIVE_MEDIAN", "LIVE_MEMORY",
+    "LIVE_SLOWEST", "OUTAGE_BESIDE_UP", "RECORD_MEDIAN", "RECORD_SLOWEST", "ROUND_TRIPS_OF_A_FAMILY",
+    "ROUND_TRIPS_OF_A_TASK", "RUN_EDGE_MEMORY", "SCANNING_COMMANDS", "SEALED_MEMORY", "SESSION_ANALYSED",
+    "UNCHANGED_BESIDE_PING",
 ]  # fmt: skip
 
 RECORD_MEDIAN: Final = Target("P1", most=3)
@@ -27,6 +32,10 @@ APPEND_FEW_TASKS: Final = Target("P3", least=150_000)
 """Events a second with 64 live tasks."""
 CONSUMER_OVERHEAD: Final = Target("P4", most=60)
 """µs a message with an empty handler."""
+CONSUMER_SHARE: Final = Target("P4", most=3)
+"""% of the time that the same messages take with recording off, with a handler of 1 ms."""
+CONSUMER_BESIDE_BARE: Final = Target("P5", least=0.7)
+"""Of the messages a second that a bare aio-pika consumer takes and acks in the same run."""
 FOLD_SMALL: Final = Target("P6", most=4)
 """µs an event at 1,000 events."""
 FOLD_LARGE: Final = Target("P6", most=8)
@@ -41,6 +50,20 @@ GRAPH_LARGE: Final = Target("P7", most=1.5)
 """Seconds for 100,000 events."""
 GRAPH_MEMORY: Final = Target("P7", most=300)
 """MB that the process grows by for 100,000 events."""
+GRAPH_BESIDE_EARLIER_SMALL: Final = Target("P7b", least=5)
+"""Times as fast as the best-known earlier implementation was recorded, at 20 events."""
+GRAPH_BESIDE_EARLIER_MIDDLE: Final = Target("P7b", least=20)
+"""The same at 1,000 events."""
+GRAPH_BESIDE_EARLIER_FAMILY: Final = Target("P7b", least=10)
+"""The same for 100 children."""
+FLAT_BESIDE_DEAD_LETTERS: Final = Target("P7b", most=1.1)
+"""Times what it costs without 5,000 dead letters of others."""
+ROUND_TRIPS_OF_A_TASK: Final = Target("P7b", most=1)
+"""On the wire, by a count of a relay."""
+ROUND_TRIPS_OF_A_FAMILY: Final = Target("P7b", most=2)
+"""The same for a task with 100 children."""
+UNCHANGED_BESIDE_PING: Final = Target("P8", most=1.5)
+"""Times one awaited redis-py PING, with If-None-Match."""
 LINEAGE_FOLD_GROWTH: Final = Target("lineage", most=1.2)
 """Exponent from 1,000 to 8,000 runs."""
 LINEAGE_END_TO_END: Final = Target("lineage", most=1.0)
@@ -51,6 +74,18 @@ LIVE_SLOWEST: Final = Target("P10", most=250)
 """ms, 99th percentile."""
 LIVE_CONNECTIONS: Final = Target("P10", most=1)
 """Connections to the store for each 64 watched tasks."""
+LIVE_MEMORY: Final = Target("P9", most=4_500)
+"""Bytes of a live stream of 8 events."""
+SEALED_MEMORY: Final = Target("P9", most=1_700)
+"""Bytes of a sealed stream of 8 events."""
+INDEX_MEMORY: Final = Target("P9", most=800)
+"""Bytes of all indexes of a task."""
+RUN_EDGE_MEMORY: Final = Target("P9", most=100)
+"""Bytes of a run edge."""
+GROWTH_OF_COST: Final = Target("P12", most=1.2)
+"""Cost among many tasks, of that among 1,000."""
+SCANNING_COMMANDS: Final = Target("P12", most=0)
+"""Commands that look at whatever there is."""
 IMPORT: Final = Target("P11", most=60)
 """ms for `import relayna`, with the interpreter's start."""
 HELP: Final = Target("P11", most=150)

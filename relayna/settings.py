@@ -66,6 +66,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long runs and the edges between them are kept after the last that is known of them."""
     lineage_retention_days_by_tenant: dict[str, int] = field(default_factory=dict)
     """The same of tenants that have their own; in the environment as acme=365,beta=30."""
+    graph_cache_items: int = 50_000
+    """Events, nodes and edges of graphs that `relayna serve` keeps in memory, about 1 KB each; 0 keeps none."""
     host: str = "127.0.0.1"
     """Where `relayna serve` listens."""
     port: int = 8765
@@ -248,6 +250,7 @@ def _checked(values: Mapping[str, Any], sources: Mapping[str, str]) -> Settings:
         ("open_retention_seconds", 1, 2**31),
         ("shard_count", 1, 16_384),
         ("lineage_retention_days", 1, _MOST_DAYS),
+        ("graph_cache_items", 0, 2**31),
     ):
         value = getattr(settings, name)
         if value is not None and not least <= value <= most:

@@ -10,20 +10,14 @@ from __future__ import annotations
 
 import anyio
 
-from benchmarks.sessions import MadeRun, events_of, tree
+from benchmarks.sessions import stored_runs, tree
 from relayna.events import Event, encode_event, encode_frame
 from relayna.ids import TaskId
-from relayna.instants import Instant
-from relayna.observability.run_records import RunRetention
-from relayna.observability.run_records.records_of import record_of
-from relayna.projections.execution import GraphQuery
-from relayna.projections.lineage.run_lineage import RUN_LINEAGE
 from relayna.streams import Append, TaskAddress
 from relayna.streams.embedded import EmbeddedServer, bundled_binary
 from relayna.streams.redis import RedisLog
 from relayna.streams.redis.run_records import RedisRunRecords
 from relayna.streams.redis.sealing import seal_streams
-from relayna.streams.run_records import StoredRun
 from relayna.testing import history
 
 TASKS = 4_000
@@ -70,18 +64,9 @@ async def measure_runs(url: str, abreast: int) -> None:
         for first in range(0, SESSIONS, AT_ONCE):
             seeds = range(first, first + AT_ONCE)
             runs = [run for seed in seeds for run in tree(RUNS_A_SESSION, abreast=abreast, seed=seed)]
-            await records.restore([record for run in runs if (record := recorded(run)) is not None])
+            await records.restore(stored_runs(runs))
         taken = await used_memory(log) - before
     print(f"{abreast:>8} {SESSIONS * RUNS_A_SESSION:>7,} {taken / SESSIONS / RUNS_A_SESSION:>10.1f}")
-
-
-def recorded(run: MadeRun) -> StoredRun | None:
-    """What is kept of a run when its stream is folded."""
-    state = RUN_LINEAGE.initial(run.task_id)
-    for event in events_of(run):
-        RUN_LINEAGE.apply(state, event)
-    lineage = RUN_LINEAGE.finish(state, GraphQuery())
-    return record_of(lineage, TaskAddress(run.task_id), retention=RunRetention(), stream_ends=Instant(0))
 
 
 async def used_memory(log: RedisLog) -> int:

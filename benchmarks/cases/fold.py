@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
-from collections.abc import Iterator, Sequence
-from time import perf_counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
+
+from msgspec import Struct, field
 
 from benchmarks.case import Bench, Case
 from benchmarks.figures import Figure, Target, growth_exponent
 from benchmarks.histories import History
+from benchmarks.measuring import seconds
+from benchmarks.straightforward_fold import straightforward_fold
 from benchmarks.targets import FOLD_GROWTH, FOLD_LARGE, FOLD_SMALL
 from benchmarks.workloads import WORKLOADS
 from relayna.projections.execution import ExecutionProjection, GraphQuery
@@ -20,7 +23,8 @@ from relayna.projections.registry import execution_projection_for
 
 __all__ = ["FOLD"]
 
-_SIZES: Final = (1_000, 3_000, 10_000, 30_000, 100_000)
+_SIZES: Final = (1_000, 10_000, 100_000)
+_QUICK_SIZES: Final = _SIZES[:2]
 _TARGETS: Final = {1_000: FOLD_SMALL, 100_000: FOLD_LARGE}
 _TRACED: Final = 10_000
 _EVENTS_A_SAMPLE: Final = 10_000
@@ -28,52 +32,67 @@ _EVENTS_A_SAMPLE: Final = 10_000
 
 
 def _run(bench: Bench) -> Iterator[Figure]:
-    sizes = _SIZES[:3] if bench.quick else _SIZES
+    sizes = _QUICK_SIZES if bench.quick else _SIZES
     for workload in WORKLOADS:
         yield from _fold_family(bench, workload.kind, bench.history(workload, sizes[-1]), sizes)
 
 
+class _Samples(Struct, frozen=True):
+    """Seconds of each way of using one history, a sample a round."""
+
+    fold: list[float] = field(default_factory=list)
+    plain: list[float] = field(default_factory=list)
+    encoding: list[float] = field(default_factory=list)
+
+
 def _fold_family(bench: Bench, kind: str, history: History, sizes: Sequence[int]) -> Iterator[Figure]:
     projection = execution_projection_for([history.topology_kind])
-    histories = {size: history.first_events(size) for size in sizes}
-    folds: dict[int, list[float]] = {size: [] for size in sizes}
-    encodings: dict[int, list[float]] = {size: [] for size in sizes}
-    for _ in range(bench.rounds):
-        for size, items in histories.items():
-            fold, encoding = _sample(projection, history, items, times=max(1, _EVENTS_A_SAMPLE // size))
-            folds[size].append(fold)
-            encodings[size].append(encoding)
+    samples: dict[int, _Samples] = {}
+    peak = 0
     for size in sizes:
-        yield _per_event(f"{kind}, fold, {size:,} events", folds[size], size, _TARGETS.get(size))
-    exponents = [
-        growth_exponent(dict(zip(sizes, costs, strict=True))) for costs in zip(*folds.values(), strict=True)
-    ]
+        items = history.first_events(size)
+        samples[size] = _sample(projection, history, items, bench.rounds)
+        if size == _TRACED:
+            peak = _peak_bytes(projection, history, items)
+    for size in sizes:
+        plain = f"{kind}, straightforward fold, {size:,} events"
+        target = _TARGETS.get(size)
+        yield _per_event(f"{kind}, fold, {size:,} events", samples[size].fold, size, target, beside=plain)
+        yield _per_event(plain, samples[size].plain, size)
+        yield _per_event(f"{kind}, encode_graph, {size:,} events", samples[size].encoding, size)
+    growth = f"growth from {sizes[0]:,} to {sizes[-1]:,}"
+    plain = f"{kind}, straightforward fold, {growth}"
     yield Figure(
-        name=f"{kind}, fold, growth from {sizes[0]:,} to {sizes[-1]:,}",
+        name=f"{kind}, fold, {growth}",
         unit="exponent",
-        samples=exponents,
-        target=FOLD_GROWTH,
+        samples=_exponents({size: samples[size].fold for size in sizes}),
+        target=FOLD_GROWTH if sizes is _SIZES else None,
+        beside=plain,
     )
-    for size in (sizes[0], sizes[-1]):
-        yield _per_event(f"{kind}, encode_graph, {size:,} events", encodings[size], size, None)
-    peak = _peak_bytes(projection, history, histories[_TRACED])
+    exponents = _exponents({size: samples[size].plain for size in sizes})
+    yield Figure(name=plain, unit="exponent", samples=exponents)
     yield Figure(name=f"{kind}, fold, peak memory at {_TRACED:,}", unit="B/event", samples=[peak / _TRACED])
 
 
+def _exponents(costs: Mapping[int, Sequence[float]]) -> list[float]:
+    """One a round."""
+    rounds = zip(*costs.values(), strict=True)
+    return [growth_exponent(dict(zip(costs, of_round, strict=True))) for of_round in rounds]
+
+
 def _sample(
-    projection: ExecutionProjection, history: History, items: Sequence[Item], *, times: int
-) -> tuple[float, float]:
-    """Seconds of one fold, and of encoding its graph."""
-    gc.collect()
-    folding = encoding = 0.0
-    for _ in range(times):
-        start = perf_counter()
-        graph = _fold(projection, history, items)
-        folded = perf_counter()
-        encode_graph(graph)
-        encoding += perf_counter() - folded
-        folding += folded - start
-    return folding / times, encoding / times
+    projection: ExecutionProjection, history: History, items: Sequence[Item], rounds: int
+) -> _Samples:
+    """The straightforward fold and ours in turn, then the JSON of our graph."""
+    samples = _Samples()
+    times = max(1, _EVENTS_A_SAMPLE // len(items))
+    for _ in range(rounds):
+        samples.plain.append(seconds(lambda: straightforward_fold(items), times=times))
+        samples.fold.append(seconds(lambda: _fold(projection, history, items), times=times))
+    graph = _fold(projection, history, items)
+    for _ in range(rounds):
+        samples.encoding.append(seconds(lambda: encode_graph(graph)))
+    return samples
 
 
 def _fold(projection: ExecutionProjection, history: History, items: Sequence[Item]) -> ExecutionGraph:
@@ -94,12 +113,16 @@ def _peak_bytes(projection: ExecutionProjection, history: History, items: Sequen
         tracemalloc.stop()
 
 
-def _per_event(name: str, samples: Sequence[float], size: int, target: Target | None) -> Figure:
-    return Figure(name=name, unit="µs/event", samples=[one / size * 1e6 for one in samples], target=target)
+def _per_event(
+    name: str, samples: Sequence[float], size: int, target: Target | None = None, *, beside: str = ""
+) -> Figure:
+    per_event = [one / size * 1e6 for one in samples]
+    return Figure(name=name, unit="µs/event", samples=per_event, target=target, beside=beside)
 
 
 FOLD: Final = Case(
     "fold",
-    "Histories that real consumers recorded, from memory: `apply` and `finish`, then `encode_graph`.",
+    "Histories that real consumers recorded, from memory: `apply` and `finish`, then `encode_graph`; beside it a loop "
+    "that only makes a node and an edge of each event.",
     _run,
 )

@@ -41,7 +41,7 @@ _APPENDED_AT_ONCE: Final = 500
 def _run(bench: Bench) -> Iterator[Figure]:
     yield from _folds(bench, _CHAINS[:2] if bench.quick else _CHAINS)
     yield from _records_beside_rows(bench)
-    session = tree(_SESSION // 10 if bench.quick else _SESSION)
+    session = tree(_SESSION // 20 if bench.quick else _SESSION)
     yield from anyio.run(_end_to_end, bench, session)
 
 

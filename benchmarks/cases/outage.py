@@ -35,7 +35,9 @@ _PREFETCH: Final = 50
 _EVENTS: Final = 8_000  # within the recorder's bound of 10,000
 _AT_ONCE: Final = 100
 _BUDGET_SECONDS: Final = 0.25
+_TIMER: Final = "a timer of the same length, longest"
 _WAITS: Final = 4
+"""One after the other; a single one in quick runs."""
 
 
 def _run(bench: Bench) -> Iterator[Figure]:
@@ -44,7 +46,7 @@ def _run(bench: Bench) -> Iterator[Figure]:
 
 
 def _dead(bench: Bench) -> Iterator[Figure]:
-    messages = 1_000 if bench.quick else 3_000
+    messages = 300 if bench.quick else 3_000
     rates: dict[str, list[float]] = {"up": [], "dead, with a spool": [], "dead, without one": []}
     with _nobody_there() as url, tempfile.TemporaryDirectory() as directory:
         for number in range(bench.rounds + 1):
@@ -65,7 +67,8 @@ def _dead(bench: Bench) -> Iterator[Figure]:
         if name != "up":
             ratios = [without / beside for without, beside in zip(samples, rates["up"], strict=True)]
             target = OUTAGE_BESIDE_UP if "with a" in name else None
-            yield Figure(name=f"worker, {name}, beside up", unit="x", samples=ratios, target=target)
+            told = f"worker, {name}, beside up"
+            yield Figure(name=told, unit="x", samples=ratios, target=target, beside="worker, store up")
 
 
 @contextmanager
@@ -105,10 +108,11 @@ def _frozen(bench: Bench) -> Iterator[Figure]:
     calls: list[list[float]] = []
     longest: list[float] = []
     plain: list[float] = []
+    waits_each = 1 if bench.quick else _WAITS
     with EmbeddedServer(binary=store_binary()) as server:
         for _ in range(bench.rounds):
             log = RedisLog(server.url, prefix=bench.fresh_prefix())
-            taken, waits, peers = anyio.run(_while_frozen, server, Recorder(log), events)
+            taken, waits, peers = anyio.run(_while_frozen, server, Recorder(log), events, waits_each)
             calls.append(taken)
             longest.append(max(waits))
             plain.append(max(peers))
@@ -122,27 +126,28 @@ def _frozen(bench: Bench) -> Iterator[Figure]:
         unit="ms",
         samples=longest,
         target=DURABLE_BUDGET,
+        beside=_TIMER,
         note=f"budget {_BUDGET_SECONDS * 1000:.0f} ms, {_PREFETCH} wait at once",
     )
-    yield Figure(name="a timer of the same length, longest", unit="ms", samples=plain)
+    yield Figure(name=_TIMER, unit="ms", samples=plain)
 
 
 async def _while_frozen(
-    server: EmbeddedServer, recorder: Recorder, events: Sequence[Event]
+    server: EmbeddedServer, recorder: Recorder, events: Sequence[Event], waits_each: int
 ) -> tuple[list[float], list[float], list[float]]:
     """Microseconds of every `record`; milliseconds of every `durable`, and of timers that are set beside."""
     waits: list[float] = []
     plain: list[float] = []
 
     async def wait(event: Event) -> None:
-        for _ in range(_WAITS):
+        for _ in range(waits_each):
             recorder.record(event)
             start = perf_counter()
             await recorder.durable(budget_seconds=_BUDGET_SECONDS)
             waits.append((perf_counter() - start) * 1000)
 
     async def wait_for_nothing() -> None:
-        for _ in range(_WAITS):
+        for _ in range(waits_each):
             start = perf_counter()
             with anyio.move_on_after(_BUDGET_SECONDS):
                 await anyio.sleep_forever()

@@ -70,6 +70,9 @@ class Frames:
 
     async def of(self, message: LiveMessage) -> bytes:
         """The message as an event of a stream."""
+        made = self._made.get(message)
+        if made is not None:
+            return made
         async with self._making:
             if message not in self._made:
                 self._made[message] = await worked_out(message.size, self._frame, message)

@@ -26,6 +26,8 @@ __all__ = [
 MOST_URL_BYTES: Final = 4 * 1024
 MOST_HEADER_BYTES: Final = 16 * 1024
 _BODY_SECONDS: Final = 10.0
+_OF_BODIES: Final = frozenset({b"content-length", b"transfer-encoding", b"content-encoding"})
+"""In lower case, as ASGI has all names."""
 
 
 def url_too_long() -> RequestRefused:
@@ -86,7 +88,7 @@ class RequestLimits:
         body = bounded(receive, most_bytes=most_bytes, seconds=self._body_seconds, each=long)
         exchange = _Exchange(scope, body, send)
         try:
-            _check(Request(scope), most_bytes)
+            _check(scope, most_bytes)
             await self._app(scope, exchange.receive, exchange.send)
         except RequestRefused as refusal:
             if exchange.answered:
@@ -138,10 +140,12 @@ class _Exchange:
         await response(self._scope, self._receive, self.send)
 
 
-def _check(request: Request, most_body_bytes: int) -> None:
-    _check_url(request.scope)
-    _check_headers(request.scope)
-    headers = request.headers
+def _check(scope: Scope, most_body_bytes: int) -> None:
+    _check_url(scope)
+    _check_headers(scope)
+    if _OF_BODIES.isdisjoint(name for name, _ in scope["headers"]):
+        return
+    headers = Request(scope).headers
     stated = headers.getlist("content-length")
     if stated and "transfer-encoding" in headers:
         raise two_lengths()

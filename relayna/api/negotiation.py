@@ -5,17 +5,18 @@ Owns the reading of that header. Parameters other than `q` are not told apart: n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
 
 __all__ = ["preferred_media_type"]
 
 
-def preferred_media_type(accept: str, offered: Sequence[str]) -> str | None:
+@lru_cache(maxsize=256)
+def preferred_media_type(accept: str, offered: tuple[str, ...]) -> str | None:
     """The offered media type the client likes best, the first of equals; `None` when it accepts none.
 
     A client that says nothing accepts everything. Elements that cannot be read count as not written.
 
-    >>> preferred_media_type("text/*;q=0.5, application/json;q=0.1", ["application/json", "text/plain"])
+    >>> preferred_media_type("text/*;q=0.5, application/json;q=0.1", ("application/json", "text/plain"))
     'text/plain'
     """
     if not accept.strip():

@@ -39,6 +39,7 @@ from relayna.api.services import (
     make_indexer,
     make_lineage_watch,
     make_list_parts,
+    make_live_hub,
     make_services,
 )
 from relayna.api.socket_endpoint import socket_routes_of
@@ -53,9 +54,9 @@ from relayna.observability.checks import StoreHealth
 from relayna.observability.dead_letter_replayer import DeadLetterKeeper
 from relayna.observability.dead_letter_service import DLQService
 from relayna.observability.dead_letter_store import DLQStore
+from relayna.observability.graph_cache import DEFAULT_CACHE_ITEMS, GraphCache
 from relayna.observability.graph_service import ExecutionGraphService
 from relayna.observability.lineage_watch import LineageWatch
-from relayna.observability.live import LiveHub
 from relayna.observability.metrics import GraphReports, PrometheusMeasures
 from relayna.observability.run_records.retention import RunRetention
 from relayna.observability.stores import DEFAULT_HISTORY_MAXLEN, ObservationStore, StatusStore
@@ -76,7 +77,8 @@ class RelaynaRuntime:
     `tenant` is whose tasks callers see that have none of their own. With `topology`, graphs say its kind
     whatever the records say. `measures` are served on `/metrics`; `dead_letters` makes who keeps them, by
     default one without a broker, which can replay none. `run_retention` says how long runs and the edges between
-    them are kept. Times are in seconds.
+    them are kept. `graph_cache_items` bounds what is kept in memory of graphs that were asked for lately, in events,
+    nodes and edges of about 1 KB each; 0 keeps nothing. Times are in seconds.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class RelaynaRuntime:
         run_retention: RunRetention | None = None,
         measures: PrometheusMeasures | None = None,
         dead_letters: KeeperMaker | None = None,
+        graph_cache_items: int = DEFAULT_CACHE_ITEMS,
         clock: Clock | None = None,
     ) -> None:
         """Connects to nothing yet. Raises `InvalidSetting`."""
@@ -103,21 +106,20 @@ class RelaynaRuntime:
             log=log, topology=topology, retention_seconds=retention_seconds, clock=clock,
             open_retention_seconds=open_retention_seconds, run_retention=run_retention or RunRetention(),
             admission=self._admission, reports=GraphReports(self.measures), lists=make_list_parts(log, clock, self.measures),
+            graph_cache=GraphCache(most_items=graph_cache_items, counters=self.measures),
             keeper=dead_letters or partial(_keeper_without_broker, counters=self.measures),
         )  # fmt: skip
         self._services = by_tenant(self._make_services, default=self.tenant)
         self.indexer = None if parts.lists is None else make_indexer(parts, parts.lists, self.measures)
         """Keeps lists and statistics up while the runtime is entered; None where there are none."""
-        terminal = () if topology is None else topology.terminal_statuses
-        self.live = LiveHub(log, terminal_statuses=terminal, counters=self.measures)
+        self.live = make_live_hub(parts, self.measures)
         self.health = StoreHealth(
             log, retention_seconds=retention_seconds, open_retention_seconds=open_retention_seconds,
             clock=clock, counters=self.measures,
         )  # fmt: skip
         self.observation_store = ObservationStore(
-            log, tenant=self.tenant, ttl_seconds=observation_ttl_seconds,
-            history_maxlen=observation_history_maxlen, clock=clock,
-        )  # fmt: skip
+            log, tenant=self.tenant, ttl_seconds=observation_ttl_seconds, history_maxlen=observation_history_maxlen,
+            clock=clock)  # fmt: skip
         self._entered: AsyncExitStack | None = None
 
     @property

@@ -15,10 +15,12 @@ from relayna.ids import Tenant
 from relayna.observability.admission import Admission
 from relayna.observability.dead_letter_replayer import DeadLetterKeeper
 from relayna.observability.dead_letter_store import DLQStore
+from relayna.observability.graph_cache import GraphCache
 from relayna.observability.graph_service import ExecutionGraphService
 from relayna.observability.lineage_gathering import Recorded
 from relayna.observability.lineage_service import LineageService
 from relayna.observability.lineage_watch import LineageWatch
+from relayna.observability.live import LiveHub
 from relayna.observability.message_service import MessageLineageService
 from relayna.observability.metrics import GraphReports, PrometheusMeasures
 from relayna.observability.read_models import (
@@ -49,6 +51,7 @@ __all__ = [
     "make_indexer",
     "make_lineage_watch",
     "make_list_parts",
+    "make_live_hub",
     "make_services",
 ]
 
@@ -79,6 +82,7 @@ class ProcessParts(Struct, frozen=True, kw_only=True):
     clock: Clock
     admission: Admission
     reports: GraphReports
+    graph_cache: GraphCache
     lists: ListParts | None
     """None for a log beside which there are no read models."""
     keeper: KeeperMaker
@@ -140,6 +144,12 @@ def make_lineage_watch(
     )
 
 
+def make_live_hub(parts: ProcessParts, counters: Counters) -> LiveHub:
+    """Who lets callers of all tenants follow along."""
+    terminal = () if parts.topology is None else parts.topology.terminal_statuses
+    return LiveHub(parts.log, terminal_statuses=terminal, counters=counters)
+
+
 def make_services(parts: ProcessParts, tenant: Tenant) -> TenantServices:
     """Connects to nothing."""
     lists = statistics = None
@@ -154,15 +164,7 @@ def make_services(parts: ProcessParts, tenant: Tenant) -> TenantServices:
             clock=parts.clock,
         )
     return TenantServices(
-        graphs=ExecutionGraphService(
-            log=parts.log,
-            topology=parts.topology,
-            tenant=tenant,
-            retention_seconds=parts.retention_seconds,
-            clock=parts.clock,
-            admission=parts.admission,
-            reports=parts.reports,
-        ),
+        graphs=_make_graphs(parts, tenant),
         histories=TaskHistories(
             log=parts.log,
             tenant=tenant,
@@ -186,6 +188,19 @@ def _known_runs(parts: ProcessParts, tenant: Tenant) -> KnownRuns | None:
     if parts.lists is None or parts.lists.run_records is None:
         return None
     return KnownRuns(parts.lists.run_records, tenant=tenant, counters=parts.lists.counters)
+
+
+def _make_graphs(parts: ProcessParts, tenant: Tenant) -> ExecutionGraphService:
+    return ExecutionGraphService(
+        log=parts.log,
+        topology=parts.topology,
+        tenant=tenant,
+        retention_seconds=parts.retention_seconds,
+        clock=parts.clock,
+        admission=parts.admission,
+        reports=parts.reports,
+        cache=parts.graph_cache,
+    )
 
 
 def _make_lineage(parts: ProcessParts, tenant: Tenant) -> LineageService:

@@ -43,6 +43,7 @@ async def _serve(settings: Settings, url: str) -> None:
         tenant=settings.tenant,
         retention_seconds=settings.retention_seconds,
         open_retention_seconds=settings.open_retention_seconds,
+        graph_cache_items=settings.graph_cache_items,
         measures=measures,
         dead_letters=keeper_maker(settings, counters=measures),
     )

@@ -57,6 +57,7 @@ async def _serve(
         retention_seconds=settings.retention_seconds,
         open_retention_seconds=settings.open_retention_seconds,
         run_retention=run_retention(settings),
+        graph_cache_items=settings.graph_cache_items,
         measures=measures,
         dead_letters=keeper_maker(settings, counters=measures),
     )

@@ -20,10 +20,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from relayna.consumer.attempts.context import Context
-from relayna.consumer.attempts.delivery_run import DeliveryRun, HandlerRun, RunSettings
+from relayna.consumer.attempts.delivery_run import DeliveryRun
 from relayna.consumer.attempts.facts import AttemptFacts
 from relayna.consumer.attempts.failures import traceback_of
 from relayna.consumer.attempts.performance import release_after_error
+from relayna.consumer.attempts.run_settings import HandlerRun, RunSettings
+from relayna.consumer.attempts.shared_promise import SharedPromise
 from relayna.consumer.batches import BatchRun
 from relayna.consumer.broker import Delivery, Subscription
 from relayna.consumer.client import RelaynaClient
@@ -84,14 +86,14 @@ class Consumer(Service, Generic[AnyEnvelope]):
         check_handler(handler)
         check_retry_policy(retry_policy)
         check_sink(observation_sink)
-        self._client = rabbitmq
-        self._queues = queues
+        self._client, self._queues = rabbitmq, queues
         self._envelope: type[AnyEnvelope] = envelope
         self._sink = rabbitmq.observation_sink if observation_sink is None else observation_sink
         self.drain_seconds = drain_seconds
         self._settings = RunSettings(
             client=rabbitmq,
             sink=self._sink,
+            promise=None if self._sink is None else SharedPromise(self._sink),
             handler=_as_coroutine_function(handler, threads=self.prefetch * len(queues)),
             facts=facts,
             context=context,

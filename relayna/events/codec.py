@@ -97,6 +97,7 @@ _raw_frames: Final = msgspec.msgpack.Decoder(_RawFrame)
 _raw_events: Final = msgspec.msgpack.Decoder(_RawEvent)
 _envelopes: Final = msgspec.msgpack.Decoder(Envelope)
 _fields: Final = msgspec.msgpack.Decoder(list[Any])
+_current_versions: Final = {kind: CURRENT_VERSIONS[kind.__name__] for kind, _ in EVENT_TYPES}
 _types: Final = {event_type.__name__: event_type for event_type, _ in EVENT_TYPES}
 _unencodable: Final = (
     UnicodeEncodeError,
@@ -155,14 +156,14 @@ def decode_frame(payload: bytes, *, task_id: TaskId, stream_id: StreamId) -> Fra
         return _decode_apart(payload, task_id, stream_id)
     events: list[RecordedEvent] = []
     for index, stored in enumerate(cast("list[_StoredEvent]", typed.events)):
-        current = stored.version == CURRENT_VERSIONS[type(stored.body).__name__]
-        if not current or stored.envelope.task_id != task_id:
+        envelope, body, version = stored.envelope, stored.body, stored.version
+        if version != _current_versions[type(body)] or envelope.task_id != task_id:
             return _decode_apart(payload, task_id, stream_id)
         events.append(
             RecordedEvent(
-                envelope=stored.envelope,
-                body=with_json_maps(stored.body),
-                version=stored.version,
+                envelope=envelope,
+                body=with_json_maps(body),
+                version=version,
                 stream_id=stream_id,
                 index=index,
                 first_append_ms=typed.first_append_ms,

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from functools import cache
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -89,14 +90,19 @@ def storable_text(text: str) -> str:
 
 def with_json_maps(body: StructT) -> StructT:
     """The same body, its free-form maps such that JSON can hold them: damaged bytes can spell others."""
-    for name in FREE_FORM_FIELDS:
-        value = getattr(body, name, None)
+    for name in _free_form_fields(type(body)):
+        value = getattr(body, name)
         if value is not None:
             try:
                 _json.encode(value)
             except (TypeError, ValueError, OverflowError, RecursionError):
                 return sanitise_body(body)
     return body
+
+
+@cache
+def _free_form_fields(body_type: type[Struct]) -> tuple[str, ...]:
+    return tuple(name for name in FREE_FORM_FIELDS if name in body_type.__struct_fields__)
 
 
 def _free_form(value: object, redact: Redact | None) -> dict[str, object]:

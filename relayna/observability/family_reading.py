@@ -10,20 +10,19 @@ from operator import attrgetter
 from typing import Final, TypeAlias
 
 import anyio.lowlevel
-from msgspec import Struct, field
 
 from relayna.errors import ExecutionNotFound, InvalidQuery, StoreRefused
 from relayna.events import RecordedEvent
 from relayna.events.history import StreamFact, StreamFactName
 from relayna.ids import StreamId, TaskId, Tenant, stream_position
 from relayna.instants import Instant
-from relayna.observability.graph_version import StreamPosition
-from relayna.observability.stream_reading import LeftOutEntries, ReadingBounds, StreamReading
-from relayna.projections.projection import Item
+from relayna.observability.family_history import FamilyBounds, FamilyHistory
+from relayna.observability.kept_streams import KeptStream, KeptStreams, doubtful_streams, known_streams
+from relayna.observability.stream_reading import ReadingBounds, StreamReading
 from relayna.streams import Log, StreamPage, StreamRange, TaskAddress
-from relayna.streams.log import PAGE_LIMIT
+from relayna.streams.log import PAGE_LIMIT, START
 
-__all__ = ["FamilyBounds", "FamilyHistory", "FamilyReader", "Positions", "Relatives"]
+__all__ = ["FamilyReader", "Positions", "Relatives"]
 
 Relatives: TypeAlias = Callable[[StreamReading], Collection[TaskId]]
 """The tasks that a stream speaks of and that are to be read as well."""
@@ -42,34 +41,6 @@ _LARGE_BYTES: Final = 1024 * 1024
 _FEWEST_A_TASK: Final = 20
 
 
-class FamilyBounds(Struct, frozen=True, kw_only=True):
-    """How much to read at most."""
-
-    tasks: int
-    events: int
-    events_a_task: int
-    bytes: int
-    """Of payloads."""
-
-
-class FamilyHistory(Struct, kw_only=True):
-    """Everything that was read."""
-
-    items: list[Item] = field(default_factory=list)
-    kinds: list[str] = field(default_factory=list)
-    """The kinds of topology that the root's frames name."""
-    positions: list[StreamPosition] = field(default_factory=list)
-    """Of every stream that was looked at, the root's first."""
-    changes_at: Instant | None = None
-    """From when on the same streams mean something else."""
-    left_out: dict[TaskId, LeftOutEntries] = field(default_factory=dict)
-    """Of streams that were not read whole."""
-    unread: int = 0
-    """Children whose streams were not read at all, for there are too many or too much was read."""
-    beyond: int = 0
-    """Relatives of the last generation that was asked for, which were not read either."""
-
-
 class FamilyReader:
     """One reading. `before_much` is waited for before more than a little is decoded."""
 
@@ -85,8 +56,12 @@ class FamilyReader:
         known_by: Instant | None = None,
         positions: Positions | None = None,
         relatives: Relatives = attrgetter("children"),
+        kept: KeptStreams | None = None,
     ) -> None:
-        """With `known_by`, only what was offered by then; with `positions`, only what lies before them."""
+        """With `known_by`, only what was offered by then; with `positions`, only what lies before them.
+
+        Of streams that are `kept` only what is new is read, as far as they go on from there; not beside the other two.
+        """
         self._log = log
         self._tenant = tenant
         self._bounds = bounds
@@ -96,6 +71,7 @@ class FamilyReader:
         self._known_by = known_by
         self._positions = positions
         self._relatives = relatives
+        self._kept = kept if known_by is None and positions is None else None
         self._events = 0
         self._entries = 0
         self._bytes = 0
@@ -144,6 +120,7 @@ class FamilyReader:
             left = max(0, self._bounds.tasks - len(seen) + len(generation))
             self._leave_unread(generation[left:])
             generation = generation[:left]
+        self._history.is_cut |= self._history.unread > 0 or self._bytes >= self._bounds.bytes
         return self._history
 
     async def _read_some(
@@ -156,17 +133,47 @@ class FamilyReader:
             return []
         share = max(_FEWEST_A_TASK, min(self._bounds.events_a_task, left // (len(generation) - start)))
         most = max(1, min(self._entries_of_each(task_ids), share, _FIRST_PAGE))
-        asked = [
-            StreamRange(address=TaskAddress(task, self._tenant), until=self._until(task), limit=most)
-            for task in task_ids
-        ]
-        pages = await self._first_pages(asked, alone=alone)
-        readings = [StreamReading(page, self._bounds_of(page, share)) for page in pages]
-        await self._count(pages, expected=sum(reading.expected for reading in readings))
+        readings = await self._begin(task_ids, most, share, alone=alone)
         for reading in readings:
             await self._decode(reading, reading.begin())
         await self._read_on(readings)
         return readings
+
+    async def _begin(
+        self, task_ids: Sequence[TaskId], most: int, share: int, *, alone: bool
+    ) -> list[StreamReading]:
+        """Readings with their first pages: what is new since they were kept, or the beginning."""
+        addresses = [TaskAddress(task, self._tenant) for task in task_ids]
+        known = {} if self._kept is None else known_streams(self._kept, addresses)
+        after = {address: stream.last_id for address, stream in known.items()}
+        asked = [
+            StreamRange(address=one, after=after.get(one, START), until=self._until(one.task_id), limit=most)
+            for one in addresses
+        ]
+        pages = await self._first_pages(asked, alone=alone)
+        if known:
+            pages = await self._without_doubt(pages, known, most, alone=alone)
+        readings = [
+            StreamReading(page, self._bounds_of(page, share), known=known.get(page.address)) for page in pages
+        ]
+        self._events += sum(stream.decoded for stream in known.values())
+        self._bytes += sum(stream.bytes for stream in known.values())
+        self._entries += sum(stream.state.length for stream in known.values())
+        self._history.goes_on |= bool(known)
+        await self._count(pages, expected=sum(reading.expected for reading in readings))
+        return readings
+
+    async def _without_doubt(
+        self, pages: list[StreamPage], known: dict[TaskAddress, KeptStream], most: int, *, alone: bool
+    ) -> list[StreamPage]:
+        """These pages, and the first ones of streams that are not what was kept of them, which is forgotten."""
+        doubtful = doubtful_streams(known, pages)
+        for address in doubtful:
+            del known[address]
+        asked = [StreamRange(address=address, limit=most) for address in doubtful]
+        anew = await self._first_pages(asked, alone=alone) if asked else []
+        read = {page.address: page for page in (*pages, *anew)}
+        return list(read.values())
 
     async def _read_on(self, readings: list[StreamReading]) -> None:
         while readings and self._bytes < self._bounds.bytes:
@@ -217,6 +224,8 @@ class FamilyReader:
                 raise ExecutionNotFound(task_id)
             history.kinds = list(reading.kinds)
         history.positions.append(reading.position)
+        history.streams.append(reading.kept())
+        history.is_cut |= reading.is_cut
         history.items += reading.events
         for kind in reading.kinds:
             self._tell(task_id, "topology_kind", kind)
@@ -238,10 +247,8 @@ class FamilyReader:
         if expires_at < self._now:
             self._tell(task_id, "expired")
             return
-        changes_at = self._history.changes_at
-        self._history.changes_at = Instant(
-            expires_at + 1 if changes_at is None else min(changes_at, expires_at + 1)
-        )
+        known = self._history.changes_at
+        self._history.changes_at = Instant(expires_at + 1 if known is None else min(known, expires_at + 1))
 
     def _check_against_version(self, reading: StreamReading) -> None:
         until, last_id = self._until(reading.address.task_id), reading.position.last_id
@@ -287,4 +294,6 @@ class FamilyReader:
             self._tell(task_id, "limit_reached")
 
     def _tell(self, task_id: TaskId, name: StreamFactName, value: str | None = None) -> None:
-        self._history.items.append(StreamFact(task_id=task_id, name=name, value=value))
+        fact = StreamFact(task_id=task_id, name=name, value=value)
+        self._history.facts.append(fact)
+        self._history.items.append(fact)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from relayna.instants import format_instant
-from relayna.observability.family_reading import FamilyHistory
+from relayna.observability.family_history import FamilyHistory
 from relayna.observability.graph_question import DEFAULT_VIEW, GraphQuestion
 from relayna.observability.left_out import tell_left_out
 from relayna.projections.execution import GraphQuery

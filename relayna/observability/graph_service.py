@@ -15,9 +15,12 @@ import anyio.to_thread
 from relayna.clock import Clock, SystemClock
 from relayna.errors import InvalidQuery, InvalidSetting
 from relayna.ids import Tenant
+from relayna.instants import Instant
 from relayna.observability.admission import Admission, Turn
-from relayna.observability.family_reading import FamilyHistory, FamilyReader, Positions
+from relayna.observability.family_history import FamilyHistory
+from relayna.observability.family_reading import FamilyReader, Positions
 from relayna.observability.graph_answer import GraphTerms, is_whole
+from relayna.observability.graph_cache import GraphCache
 from relayna.observability.graph_question import (
     DEFAULT_VIEW,
     MAX_DEPTH,
@@ -48,6 +51,8 @@ __all__ = ["MAX_DEPTH", "ExecutionGraphService", "GraphsBuilt", "VersionedGraph"
 _TASKS_READ: Final = 10_000
 _FOLDED_HERE: Final = 300
 """Items; more are folded in a thread, so that whoever else is in this event loop has their turn."""
+_FOLDED_FREELY: Final = 1_000
+"""Items; more wait for their turn."""
 _STATES_AT_ONCE: Final = 500
 
 
@@ -62,7 +67,8 @@ class ExecutionGraphService:
     """Builds execution graphs from a log. Any number of them may read the same log.
 
     The log must be open (`async with log`). With `topology`, graphs say that kind whatever the records say.
-    All services of a process share one `admission`; `reports` is told of each graph. Raises `InvalidSetting` for a store in place of its log.
+    All services of a process share one `admission`, and those of one log a `cache`, without which nothing is kept;
+    `reports` is told of each graph that is built. Raises `InvalidSetting` for a store in place of its log.
     """
 
     def __init__(
@@ -76,6 +82,7 @@ class ExecutionGraphService:
         clock: Clock | None = None,
         admission: Admission | None = None,
         reports: GraphsBuilt | None = None,
+        cache: GraphCache | None = None,
     ) -> None:
         if isinstance(log, StreamView):
             raise InvalidSetting(
@@ -93,6 +100,7 @@ class ExecutionGraphService:
         self._clock = clock or SystemClock()
         self._admission = admission or Admission()
         self._reports = reports
+        self._cache = cache
         self._known = KnownVersions()
         self._work: SharedWork[VersionedGraph] = SharedWork()
 
@@ -114,10 +122,10 @@ class ExecutionGraphService:
         and how to go on. `view` and `collapse` as for `relayna.projections.graph_view.shown`. Raises
         `ExecutionNotFound`, `InvalidQuery`, `Busy`, `StoreUnreachable` and `StoreRefused`.
         """
-        answer = await self.get_versioned(
+        question = checked_question(
             task_id, at=at, as_of=as_of, depth=depth, max_nodes=max_nodes, view=view, collapse=collapse
         )
-        return answer.graph
+        return (await self._shared(question, None)).graph  # nothing kept, for it is the caller's to change
 
     async def get_versioned(
         self,
@@ -138,10 +146,7 @@ class ExecutionGraphService:
             task_id, at=at, as_of=as_of, depth=depth, max_nodes=max_nodes, view=view, collapse=collapse
         )
 
-        async def still_true(answer: VersionedGraph) -> bool:
-            return await self._is_current(answer.version, question)
-
-        return await self._work.do(question, partial(self._answer, question), still_true=still_true)
+        return await self._shared(question, self._cache)
 
     async def is_current(
         self,
@@ -165,6 +170,13 @@ class ExecutionGraphService:
         )
         return await self._is_current(version, question)
 
+    async def _shared(self, question: GraphQuestion, cache: GraphCache | None) -> VersionedGraph:
+        async def still_true(answer: VersionedGraph) -> bool:
+            return await self._is_current(answer.version, question)
+
+        work = partial(self._answer, question, cache)
+        return await self._work.do((question, cache is None), work, still_true=still_true)
+
     async def _is_current(self, token: str, question: GraphQuestion) -> bool:
         version = parse_version(token)
         if version is None or version.question != self._digest(question):
@@ -183,14 +195,27 @@ class ExecutionGraphService:
                 return False
         return True
 
-    async def _answer(self, question: GraphQuestion) -> VersionedGraph:
-        began = self._clock.now()
+    async def _answer(self, question: GraphQuestion, cache: GraphCache | None) -> VersionedGraph:
+        key = (self._terms, question)
         with self._admission.turn() as turn:
-            history = await self._read(question, turn)
-            if len(history.items) <= _FOLDED_HERE:
-                graph = self._terms.fold(question, history)
-            else:
-                graph = await anyio.to_thread.run_sync(self._terms.fold, question, history)
+            began = self._clock.now()
+            history = await self._read(question, turn, cache)
+            if cache is not None and (kept := cache.answer(key, history)) is not None:
+                return kept
+            answer = await self._fold(question, history, turn, began)
+        if cache is not None:
+            cache.keep(key, history, answer)
+        return answer
+
+    async def _fold(
+        self, question: GraphQuestion, history: FamilyHistory, turn: Turn, began: Instant
+    ) -> VersionedGraph:
+        if len(history.items) <= _FOLDED_HERE:
+            graph = self._terms.fold(question, history)
+        else:
+            if len(history.items) > _FOLDED_FREELY:
+                await turn.take()
+            graph = await anyio.to_thread.run_sync(self._terms.fold, question, history)
         version = make_version(self._digest(question), history.positions, changes_at=history.changes_at)
         self._known.remember(version, history.positions)
         if self._reports is not None:
@@ -205,8 +230,14 @@ class ExecutionGraphService:
     def _digest(self, question: GraphQuestion) -> bytes:
         return question_digest(self._terms.asked(question))
 
-    async def _read(self, question: GraphQuestion, turn: Turn) -> FamilyHistory:
-        reader = FamilyReader(
+    async def _read(self, question: GraphQuestion, turn: Turn, cache: GraphCache | None) -> FamilyHistory:
+        history = await self._reader(question, turn, cache).read(question.task_id, depth=question.depth)
+        if history.goes_on and history.is_cut:  # what else would be left out nobody knows
+            return await self._reader(question, turn, None).read(question.task_id, depth=question.depth)
+        return history
+
+    def _reader(self, question: GraphQuestion, turn: Turn, cache: GraphCache | None) -> FamilyReader:
+        return FamilyReader(
             self._log,
             tenant=self._tenant,
             bounds=bounds_for(question.max_nodes, max_tasks=self._terms.max_tasks),
@@ -215,8 +246,8 @@ class ExecutionGraphService:
             before_much=turn.take,
             known_by=question.as_of,
             positions=self._as_of_positions(question),
+            kept=None if cache is None else cache.stream,
         )
-        return await reader.read(question.task_id, depth=question.depth)
 
     def _as_of_positions(self, question: GraphQuestion) -> Positions | None:
         token = question.as_of_version

@@ -11,7 +11,7 @@ from typing import Final
 from relayna.events import EventsLost, Opaque, RecordedEvent
 from relayna.events.history import StreamFact
 from relayna.ids import TaskId
-from relayna.observability.family_reading import FamilyHistory
+from relayna.observability.family_history import FamilyHistory
 
 __all__ = ["gaps_in", "missing_in"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from relayna.ids import TaskId
-from relayna.observability.family_reading import FamilyBounds, FamilyHistory
+from relayna.observability.family_history import FamilyBounds, FamilyHistory
 from relayna.observability.stream_reading import LeftOutEntries
 from relayna.projections.graph import ExecutionGraph
 

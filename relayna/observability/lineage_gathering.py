@@ -17,7 +17,8 @@ from relayna.events import RecordedEvent, TaskPublished, WorkflowMessagePublishe
 from relayna.events.history import StreamFact
 from relayna.ids import TaskId, Tenant
 from relayna.observability.admission import Turn
-from relayna.observability.family_reading import FamilyHistory, FamilyReader, Relatives
+from relayna.observability.family_history import FamilyHistory
+from relayna.observability.family_reading import FamilyReader, Relatives
 from relayna.observability.history_gaps import gaps_in
 from relayna.observability.read_models.progress import ReadModelProgress
 from relayna.observability.read_models.questions import AsOf

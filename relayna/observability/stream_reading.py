@@ -16,6 +16,7 @@ from relayna.events import ChildFinished, ChildRegistered, RecordedEvent, decode
 from relayna.ids import StreamId, TaskId, stream_id_before, stream_position
 from relayna.instants import Instant
 from relayna.observability.graph_version import position_of
+from relayna.observability.kept_streams import KeptStream
 from relayna.streams import Entry, StreamPage, StreamRange
 from relayna.streams.log import START
 
@@ -51,7 +52,8 @@ class LeftOutEntries(Struct, frozen=True, kw_only=True):
 class StreamReading:
     """What was read of one stream so far. It begins with the first page, of which nothing is decoded yet."""
 
-    def __init__(self, first: StreamPage, bounds: ReadingBounds) -> None:
+    def __init__(self, first: StreamPage, bounds: ReadingBounds, *, known: KeptStream | None = None) -> None:
+        """With what is `known`, the first page is what comes after it, to the stream's end."""
         self.address = first.address
         self.position = position_of(first.address, first.state)
         self.kinds: dict[str, None] = {}
@@ -64,13 +66,18 @@ class StreamReading:
         self.decoded = 0
         """Events, also those that were not known by then."""
         self._bounds = bounds
+        self._state = first.state
+        self._known = known
         self._first = first.entries
         self._length = first.state.length
         self._entries_read = 0
+        self._bytes = 0
         self._asked_for = 0
         self._unread: list[_Stretch] = []
         """The last one is read first, from its end."""
         self._end = _least(first.state.last_id, bounds.until)
+        if known is not None:
+            self._go_on_from(known)
 
     @property
     def trimmed(self) -> bool:
@@ -80,7 +87,12 @@ class StreamReading:
     @property
     def expected(self) -> int:
         """Events to come, as far as the stream's length tells."""
-        return min(self._length, self._bounds.events)
+        return min(self._length - self._entries_read, self._bounds.events)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there are about as many events as may be read, or more."""
+        return bool(self._unread) or self.decoded >= self._bounds.events
 
     @property
     def left_out(self) -> LeftOutEntries | None:
@@ -94,17 +106,36 @@ class StreamReading:
             entries=max(1, self._length - self._entries_read) if counted else None,
         )
 
+    def kept(self) -> KeptStream | None:
+        """All of it, for whoever reads it again; nothing when it is not all that the stream held."""
+        bounds = self._bounds
+        partly = self.is_cut or bounds.until is not None or bounds.known_by is not None
+        if partly or not self._length or self._entries_read != self._length:
+            return None
+        if self._known is not None and self._known.state.length == self._length:
+            return self._known
+        return KeptStream(
+            state=self._state, events=self.events, kinds=self.kinds, children=frozenset(self.children),
+            ended=self.ended, decoded=self.decoded, bytes=self._bytes,
+        )  # fmt: skip
+
     def begin(self) -> Iterator[None]:
         """Decode the first page, a step at a time: between steps others may have their turn."""
         entries, self._first = self._first, []
         if not entries or self._end is None:
+            return
+        if self._known is not None:
+            for entry in entries:
+                if self._take(entry):
+                    yield
             return
         head = max(1, self._bounds.events // 4)
         after = START
         taken = 0
         while taken < len(entries) and self.decoded < head:
             after = entries[taken].stream_id
-            yield from self._take(entries[taken])
+            if self._take(entries[taken]):
+                yield
             taken += 1
         if entries[-1].stream_id == self._end or self._entries_read == self._length:
             yield from self._take_backwards(entries[taken:], after, None)
@@ -136,12 +167,15 @@ class StreamReading:
             if self.decoded >= self._bounds.events:
                 self._unread.append((after, before))
                 return
-            yield from self._take(entry)
+            if self._take(entry):
+                yield
             before = entry.stream_id
 
-    def _take(self, entry: Entry) -> Iterator[None]:
+    def _take(self, entry: Entry) -> bool:
+        """Decode it; whether it is others' turn."""
         frame = decode_frame(entry.payload, task_id=self.address.task_id, stream_id=entry.stream_id)
         self._entries_read += 1
+        self._bytes += len(entry.payload)
         steps = self.decoded // _EVENTS_A_STEP
         self.decoded += max(1, len(frame.events))
         if self._is_known(entry.stream_id, frame.events):
@@ -149,8 +183,12 @@ class StreamReading:
             self._gather_children(frame.events)
             if frame.topology_kind is not None:
                 self.kinds[frame.topology_kind] = None
-        if self.decoded // _EVENTS_A_STEP > steps:
-            yield
+        return self.decoded // _EVENTS_A_STEP > steps
+
+    def _go_on_from(self, known: KeptStream) -> None:
+        self.kinds, self.events, self.ended = dict(known.kinds), list(known.events), dict(known.ended)
+        self.children = set(known.children)
+        self.decoded, self._bytes, self._entries_read = known.decoded, known.bytes, known.state.length
 
     def _gather_children(self, events: list[RecordedEvent]) -> None:
         for event in events:

@@ -14,7 +14,8 @@ from relayna.clock import Clock, SystemClock
 from relayna.errors import InvalidQuery
 from relayna.ids import EventId, StreamId, TaskId, Tenant
 from relayna.observability.admission import Admission
-from relayna.observability.family_reading import FamilyHistory, FamilyReader
+from relayna.observability.family_history import FamilyHistory
+from relayna.observability.family_reading import FamilyReader
 from relayna.observability.graph_question import Moment, checked_question
 from relayna.observability.history_cursor import is_position
 from relayna.observability.history_pages import (

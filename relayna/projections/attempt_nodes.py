@@ -5,20 +5,17 @@ Owns the annotations of attempts.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
-from relayna.events import ConsumerRetryScheduled, TaskHandlerFailed
-from relayna.events.aggregation import AggregationHandlerFailed, AggregationRetryScheduled
-from relayna.events.vocabulary import RECEIVED_TYPES
-from relayna.events.workflow import WorkflowStageFailed
+from relayna.events import Body, TaskResourceSampled
+from relayna.events.vocabulary import FAILED_TYPES, RECEIVED_TYPES, RETRY_TYPES
 from relayna.instants import UNTIMED, Instant, milliseconds_between
 from relayna.projections.attempts import AGGREGATION, Attempt, Received
 from relayna.projections.attribution import OBSERVED
 from relayna.projections.completeness import proved_to
 from relayna.projections.drawing import Drawing
-from relayna.projections.fact_ids import cause_of
 from relayna.projections.graph import NodeState
 from relayna.projections.task_run import TaskRun
 
@@ -54,14 +51,15 @@ def attempt_state(attempt: Attempt) -> NodeState:
 
 
 def _draw_birth(run: TaskRun, attempt: Attempt, home: str, drawing: Drawing) -> None:
-    birth, message = run.births[attempt.ref], run.message_of.get(attempt.ref)
+    birth, message = run.births[attempt.ref], attempt.message_node
     source, kind, time = birth.source, birth.kind, attempt.begun
     if source is None and message is not None and not birth.of_task:
         source, kind = message, "entered_stage"
     elif message is not None:
         # The message entered the stage again, but what made this attempt is the retry or the replay.
         evidence = OBSERVED if attempt.observed else "inferred"
-        drawing.edge(message, attempt.node_id, "entered_stage", time=time, evidence=evidence, birth=False)
+        no_birth = {"birth": False}
+        drawing.edge(message, attempt.node_id, "entered_stage", time=time, evidence=evidence, more=no_birth)
     drawing.edge(source or home, attempt.node_id, kind, time=time, evidence=birth.evidence, rule=birth.rule)
 
 
@@ -72,82 +70,89 @@ def _draw_attempt(run: TaskRun, attempt: Attempt, drawing: Drawing) -> None:
         "task_attempt" if stage is None else "stage_attempt",
         task_id=run.task_id,
         label=f"{stage or run.task_id} attempt {attempt.number}",
-        ref=attempt.ref,
         time=attempt.begun,
-        annotations={
-            "state": attempt_state(attempt),
-            "outcome": attempt.outcome.name,
-            **_delivery(attempt),
-            **_failure(attempt),
-            **_timing(run, attempt),
-            **_samples(attempt),
-        },
+        annotations=_annotations(attempt),
     )
 
 
-def _delivery(attempt: Attempt) -> dict[str, Any]:
-    received = attempt.received
-    shown: dict[str, Any] = {"role": "aggregation" if attempt.lane == AGGREGATION else None}
-    if received is not None:
-        names, values = _DELIVERY_FIELDS[type(received)]
-        shown.update(zip(names, values(received), strict=True))
-        shown["redelivered"] = received.redelivered or None
-        shown["replay_count"] = received.replay_count or None
-    shown["proved_to"] = proved_to(attempt) if attempt.observed else None
+def _annotations(attempt: Attempt) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "ref": attempt.ref,
+        "state": attempt_state(attempt),
+        "outcome": attempt.outcome.name,
+    }
+    if attempt.lane == AGGREGATION:
+        shown["role"] = "aggregation"
+    if attempt.received is not None:
+        _add_delivery(attempt.received, shown)
+    proved = proved_to(attempt) if attempt.observed else None
+    if proved is not None:
+        shown["proved_to"] = proved
+    if attempt.failed is not None:
+        _add_failure(attempt.failed.event.body, shown)
+    _add_times(attempt, shown)
+    if attempt.samples:
+        _add_samples(attempt.samples, shown)
     return shown
 
 
-def _failure(attempt: Attempt) -> dict[str, Any]:
-    body = attempt.failed.event.body if attempt.failed else None
-    if not isinstance(body, TaskHandlerFailed | AggregationHandlerFailed | WorkflowStageFailed):
-        return {}
-    return {"exception_type": body.exception_type, "exception_message": body.exception_message}
+def _add_delivery(received: Received, shown: dict[str, Any]) -> None:
+    names, values = _DELIVERY_FIELDS[type(received)]
+    for name, value in zip(names, values(received), strict=True):
+        if value is not None:
+            shown[name] = value
+    if received.redelivered:
+        shown["redelivered"] = received.redelivered
+    if received.replay_count:
+        shown["replay_count"] = received.replay_count
 
 
-def _timing(run: TaskRun, attempt: Attempt) -> dict[str, Any]:
-    anomalies: set[str] = set()
-    shown: dict[str, Any] = {}
-    begun, closed_at, due = attempt.begun, attempt.closed_at, due_at(run, attempt)
+def _add_failure(body: Body, shown: dict[str, Any]) -> None:
+    if isinstance(body, FAILED_TYPES):
+        if body.exception_type is not None:
+            shown["exception_type"] = body.exception_type
+        if body.exception_message is not None:
+            shown["exception_message"] = body.exception_message
+
+
+def _add_times(attempt: Attempt, shown: dict[str, Any]) -> None:
+    begun, closed_at, due = attempt.begun, attempt.closed_at, due_at(attempt)
+    is_skewed = False
     if closed_at is not None and UNTIMED not in (begun, closed_at):
         shown["duration_ms"] = milliseconds_between(begun, closed_at)
-        if closed_at < begun:
-            anomalies.add("clock_skew")
+        is_skewed = closed_at < begun
     if due is not None and UNTIMED not in (begun, due):
         shown["queue_wait_ms"] = milliseconds_between(due, begun)
-        if begun < due:
-            anomalies.add("clock_skew")
+        is_skewed = is_skewed or begun < due
     if attempt.repeated:
-        anomalies.add("lost_ack")
         shown["deliveries_repeated"] = attempt.repeated
-    if _acked_but_redelivered(run, attempt):
-        anomalies.add("lost_ack")
-    shown["anomalies"] = sorted(anomalies) or None
-    return shown
+    anomalies = ["clock_skew"] if is_skewed else []
+    if attempt.repeated or _acked_but_redelivered(attempt):
+        anomalies.append("lost_ack")
+    if anomalies:
+        shown["anomalies"] = anomalies
 
 
-def due_at(run: TaskRun, attempt: Attempt) -> Instant | None:
+def due_at(attempt: Attempt) -> Instant | None:
     """When the message could have been handed out: published, or its retry's delay over."""
-    cause = cause_of(attempt.opened.event.envelope) if attempt.opened else None
-    causing = run.placed.get(cause) if cause is not None else None
+    causing = attempt.caused_by
     if causing is None or causing.time == UNTIMED:
         return None
     body = causing.event.body
-    if isinstance(body, ConsumerRetryScheduled | AggregationRetryScheduled):
+    if isinstance(body, RETRY_TYPES):
         return Instant(causing.time + (body.delay_ms or 0) * 1000)
     return causing.time
 
 
-def _acked_but_redelivered(run: TaskRun, attempt: Attempt) -> bool:
+def _acked_but_redelivered(attempt: Attempt) -> bool:
     """Foreign records have no `DeliveryRepeated`; there a redelivery after the ack tells of the lost one."""
-    return attempt.outcome.name == "acked" and attempt.ref in run.redelivered_after
+    return attempt.outcome.name == "acked" and attempt.redelivered_after
 
 
-def _samples(attempt: Attempt) -> dict[str, Any]:
-    if not attempt.samples:
-        return {}
-    cpu = [sample.cpu_process_seconds for sample in attempt.samples if sample.cpu_process_seconds is not None]
-    memory = [sample.memory_rss_bytes for sample in attempt.samples if sample.memory_rss_bytes is not None]
-    return {
-        "cpu_process_seconds": round(max(cpu) - min(cpu), 6) if cpu else None,
-        "memory_rss_bytes": max(memory, default=None),
-    }
+def _add_samples(samples: Sequence[TaskResourceSampled], shown: dict[str, Any]) -> None:
+    cpu = [sample.cpu_process_seconds for sample in samples if sample.cpu_process_seconds is not None]
+    memory = [sample.memory_rss_bytes for sample in samples if sample.memory_rss_bytes is not None]
+    if cpu:
+        shown["cpu_process_seconds"] = round(max(cpu) - min(cpu), 6)
+    if memory:
+        shown["memory_rss_bytes"] = max(memory)

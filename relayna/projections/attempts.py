@@ -1,24 +1,23 @@
 """Attempts: one delivery handled, gathered from its events.
 
-Owns which events make an attempt, and which attempt a record without ids belongs to.
+Owns the shape, and which attempt a record without ids belongs to. `reading.py` makes them.
 """
 
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from operator import attrgetter
 from typing import Final, TypeAlias
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from relayna.events import (
     AggregationMessageReceived,
     Body,
     ConsumerDeadLetterPublished,
     ConsumerRetryScheduled,
-    DeadLetterRecorded,
-    DeliveryRepeated,
     EventsLost,
     TaskHandlerFailed,
     TaskMessageAcked,
@@ -28,27 +27,28 @@ from relayna.events import (
     WorkflowStageAcked,
     WorkflowStageFailed,
 )
-from relayna.events.vocabulary import RECEIVED_TYPES
-from relayna.ids import AttemptId
+from relayna.events.vocabulary import EVENT_TYPES
+from relayna.ids import AttemptId, EventId
 from relayna.instants import Instant
-from relayna.projections.fact_ids import is_copy
-from relayna.projections.ordering import OrderKey, PlacedEvent
+from relayna.projections.few import Few
 from relayna.projections.outcomes import RUNNING, Outcome
+from relayna.projections.told_order import OrderKey, PlacedEvent
 
 __all__ = [
     "AGGREGATION",
+    "ANY_LANE",
     "Attempt",
     "Attempts",
     "DeliveryIdentity",
     "Line",
     "Received",
-    "gather_attempts",
     "lane_of",
 ]
 
 AGGREGATION: Final = "aggregation"
 """The lane of aggregation deliveries."""
-_ANY: Final = ""
+ANY_LANE: Final = ""
+"""The lane of records that do not say of which stage they are."""
 
 _OF_TASKS_AND_STAGES: Final = (
     TaskHandlerFailed,
@@ -59,9 +59,6 @@ _OF_TASKS_AND_STAGES: Final = (
     WorkflowStageFailed,
 )
 """They are never told by a shard's consumer, which has words of its own."""
-_ABOUT_ATTEMPTS: Final = frozenset({DeadLetterRecorded, DeliveryRepeated, EventsLost})
-"""They name an attempt but are not told by it."""
-
 Received: TypeAlias = TaskMessageReceived | AggregationMessageReceived | WorkflowMessageReceived
 
 DeliveryIdentity: TypeAlias = tuple[str, str | None, int, int]
@@ -86,21 +83,43 @@ class Attempt(Struct, kw_only=True, gc=False):
     opened: PlacedEvent | None = None
     received: Received | None = None
     """What its delivery was, when that is known."""
+    cause: EventId | None = None
+    """What the event that opened it names as what led to it, here or not."""
+    caused_by: PlacedEvent | None = None
+    """That event, where it is here."""
     identity: DeliveryIdentity | None = None
     """What it has in common with other deliveries of the same; none for a message without an id."""
     failed: PlacedEvent | None = None
-    closings: list[PlacedEvent] = field(default_factory=list)
-    """In our own records at most one; foreign ones may tell a retry and an ack."""
-    seqs: list[int] = field(default_factory=list)
-    """The numbers of the events that carry its id, in order of the numbers' events."""
-    losses: list[EventsLost] = field(default_factory=list)
+    closing: PlacedEvent | None = None
+    """What closed it; the last one, where there are several."""
+    closings_before: Few[PlacedEvent] = ()
+    """In our own records none; foreign ones may tell a retry and an ack."""
+    told: int = 0
+    """So many of its events are here, one after the other from its first one."""
+    strays: Few[int] = ()
+    """The numbers of its other events: where there are any, something is missing or out of order."""
+    losses: Few[EventsLost] = ()
     repeated: int = 0
     """How often its delivery came again after it was closed."""
-    samples: list[TaskResourceSampled] = field(default_factory=list)
+    samples: Few[TaskResourceSampled] = ()
+    message_node: str | None = None
+    """The node of the message whose delivery it handled; none outside workflows."""
+    redelivered_after: bool = False
+    """Its delivery was handed out again after it."""
     outcome: Outcome = RUNNING
     closed_at: Instant | None = None
     number: int = 0
     node_id: str = ""
+
+    @property
+    def closings(self) -> list[PlacedEvent]:
+        """Everything that closed it, in order."""
+        return [] if self.closing is None else [*self.closings_before, self.closing]
+
+    @property
+    def seqs(self) -> list[int]:
+        """The numbers of the events that carry its id, in no order."""
+        return [*range(self.told), *self.strays]
 
     @property
     def stage(self) -> str | None:
@@ -143,9 +162,9 @@ class _Lines:
 class Attempts:
     """A task's attempts in order, found by id or by time."""
 
-    def __init__(self, members: Iterable[Attempt]) -> None:
-        self.members: Sequence[Attempt] = sorted(members, key=lambda attempt: attempt.key)
-        self.by_ref = {attempt.ref: attempt for attempt in self.members}
+    def __init__(self, by_ref: Mapping[str, Attempt]) -> None:
+        self.members: Sequence[Attempt] = sorted(by_ref.values(), key=attrgetter("key"))
+        self.by_ref = by_ref
 
     @cached_property
     def _lines(self) -> _Lines:
@@ -159,7 +178,7 @@ class Attempts:
     def newest_begun(self, placed: PlacedEvent) -> Attempt | None:
         """The newest attempt begun by then that the record can belong to, by its lane."""
         lane, time = lane_of(placed.event.body), placed.key[0]
-        if lane == _ANY:
+        if lane == ANY_LANE:
             both = isinstance(placed.event.body, _OF_TASKS_AND_STAGES)
             return (self._lines.of_tasks_and_stages if both else self._lines.all).newest(time)
         if lane == AGGREGATION:
@@ -168,7 +187,7 @@ class Attempts:
 
     def newest_of_stage(self, stage: str, time: Instant) -> Attempt | None:
         """The newest attempt begun by that time that is of this stage, or of none that is known."""
-        found = (self._in_lane(f"stage:{stage}", time), self._in_lane(_ANY, time))
+        found = (self._in_lane(f"stage:{stage}", time), self._in_lane(ANY_LANE, time))
         return max((one for one in found if one), key=lambda attempt: attempt.key, default=None)
 
     def _in_lane(self, lane: str, time: int) -> Attempt | None:
@@ -176,59 +195,24 @@ class Attempts:
         return None if line is None else line.newest(time)
 
 
+def _lanes() -> Iterator[tuple[type[Struct], str]]:
+    for body_type, _ in EVENT_TYPES:
+        if body_type.__name__.startswith("Aggregation"):
+            yield body_type, AGGREGATION
+        elif "stage" not in body_type.__struct_fields__:
+            yield body_type, ANY_LANE
+
+
+_LANES: Final = dict(_lanes())
+"""The lanes of those types of which all records have the same."""
+
+
 def lane_of(body: Body) -> str:
     """Which attempts a record of this body can belong to."""
-    name = type(body).__name__
-    if name.startswith("Aggregation"):
-        return AGGREGATION
+    lane = _LANES.get(type(body))
+    if lane is not None:
+        return lane
     stage = getattr(body, "stage", None)
     if stage is None and isinstance(body, WorkflowMessageReceived):
         stage = body.queue_name or "unknown"
-    return f"stage:{stage}" if stage else _ANY
-
-
-def gather_attempts(ordered: Iterable[PlacedEvent]) -> Attempts:
-    """The attempts of one task; `ordered` is its events in order."""
-    found: dict[str, Attempt] = {}
-    for placed in ordered:
-        envelope = placed.event.envelope
-        if envelope.attempt_id is None:
-            body = placed.event.body
-            if isinstance(body, RECEIVED_TYPES):
-                attempt = _first_seen(placed, placed.own_id, observed=False)
-                found[attempt.ref] = attempt
-                _open(attempt, placed, body)
-        elif not is_copy(envelope):  # else it is told here about another task's attempt
-            known = found.get(envelope.attempt_id)
-            if known is None:
-                known = found[envelope.attempt_id] = _first_seen(placed, envelope.attempt_id, observed=True)
-            _take(known, placed)
-    return Attempts(found.values())
-
-
-def _first_seen(placed: PlacedEvent, ref: str, *, observed: bool) -> Attempt:
-    return Attempt(ref=ref, key=placed.key, begun=placed.time, lane=_ANY, observed=observed)
-
-
-def _take(attempt: Attempt, placed: PlacedEvent) -> None:
-    body, seq = placed.event.body, placed.event.envelope.seq
-    if seq is not None:
-        attempt.seqs.append(seq)
-    if type(body) not in _ABOUT_ATTEMPTS:
-        attempt.only_told_of = False
-    if attempt.opened is None:
-        if isinstance(body, RECEIVED_TYPES):
-            _open(attempt, placed, body)
-        elif attempt.lane == _ANY:
-            attempt.lane = lane_of(body)
-
-
-def _open(attempt: Attempt, placed: PlacedEvent, received: Received) -> None:
-    attempt.opened, attempt.key, attempt.begun = placed, placed.key, placed.time
-    attempt.lane, attempt.only_told_of = lane_of(received), False
-    attempt.received = received
-    if received.message_id is not None:
-        place = received.queue_name
-        if isinstance(received, WorkflowMessageReceived):
-            place = received.stage or place
-        attempt.identity = (received.message_id, place, received.retry_attempt, received.replay_count)
+    return f"stage:{stage}" if stage else ANY_LANE

@@ -16,7 +16,7 @@ from relayna.projections.attempts import Attempt, Attempts
 from relayna.projections.fact_ids import attempt_named_by, cause_of
 from relayna.projections.ordering import PlacedEvent
 
-__all__ = ["OBSERVED", "Attribution", "Evidence", "attribute"]
+__all__ = ["NOBODY", "OBSERVED", "Attribution", "Evidence", "attribute"]
 
 Evidence: TypeAlias = Literal["observed", "inferred"]
 
@@ -31,6 +31,7 @@ class Attribution(Struct, frozen=True, gc=False):
 
 
 OBSERVED: Evidence = "observed"
+NOBODY: Final = Attribution(None, "inferred", "no_attempt_begun_by_then")
 _PUBLISHED: Final = (TaskPublished, WorkflowMessagePublished)
 
 
@@ -53,7 +54,7 @@ def attribute(
     newest = attempts.newest_begun(placed)
     if newest is not None:
         return Attribution(newest, "inferred", "newest_attempt_begun_by_then")
-    return Attribution(None, "inferred", "no_attempt_begun_by_then")
+    return NOBODY
 
 
 def _is_outside(causing: PlacedEvent | None) -> bool:

@@ -15,7 +15,6 @@ from relayna.ids import EventId
 from relayna.projections.attempts import AGGREGATION, Attempt, DeliveryIdentity, lane_of
 from relayna.projections.attribution import OBSERVED
 from relayna.projections.dead_letters import DeadLetter
-from relayna.projections.fact_ids import cause_of
 from relayna.projections.ordering import OrderKey
 from relayna.projections.retries import Retry
 from relayna.projections.task_run import Birth, TaskRun
@@ -31,8 +30,15 @@ def find_births(run: TaskRun) -> None:
     rules = _Rules(run)
     previous: dict[str, Attempt] = {}
     for attempt in run.attempts.members:
+        if attempt.cause is not None:
+            attempt.caused_by = run.placed.get(attempt.cause)
         run.births[attempt.ref] = rules.birth(attempt, previous.get(attempt.lane))
         previous[attempt.lane] = attempt
+
+
+_FROM_ITS_MESSAGE: Final = Birth(None, "received_by", OBSERVED)
+_CAUSE_MISSING: Final = Birth(None, "received_by", "inferred", "cause_missing")
+_NO_OTHER_ORIGIN: Final = Birth(None, "received_by", "inferred", "no_other_origin")
 
 
 class _Timeline:
@@ -88,7 +94,7 @@ class _Rules:
         return found
 
     def _by_cause(self, attempt: Attempt) -> Birth | None:
-        cause = _cause(attempt)
+        cause, causing = attempt.cause, attempt.caused_by
         if cause is None:
             return None
         retry = self._retries_by_event.get(cause)
@@ -97,14 +103,13 @@ class _Rules:
         letter = self._letters_by_event.get(cause)
         if letter is not None:
             return Birth(letter.node_id, "replayed_as", OBSERVED)
-        causing = self._run.placed.get(cause)
         if causing is None:
             return None
         if isinstance(causing.event.body, _ACKS):
             by = self._run.attribute(causing)
             if by.attempt is not None and by.attempt is not attempt:
                 return Birth(by.attempt.node_id, "manual_retry_to", by.evidence, by.rule)
-        return Birth(None, "received_by", OBSERVED)
+        return _FROM_ITS_MESSAGE
 
     def _by_retry_number(self, attempt: Attempt) -> Birth | None:
         received = attempt.received
@@ -113,7 +118,7 @@ class _Rules:
         # Some stacks give each copy an id of its own; ours do not, so another id is another message.
         number = received.retry_attempt
         choices: list[tuple[object, ...]] = [(attempt.lane, number, received.message_id)]
-        if _cause(attempt) is None:
+        if attempt.cause is None:
             choices += [(attempt.lane, number), (attempt.lane, None)]
         for choice in choices:
             timeline = self._retries_by_number.get(choice)
@@ -136,7 +141,7 @@ class _Rules:
     def _since(self, attempt: Attempt, previous: Attempt | None) -> Birth | None:
         """The last thing between the attempt before and this one that makes a message be handled again."""
         received = attempt.received
-        if received is None or received.redelivered or _cause(attempt) is not None or attempt.seqs:
+        if received is None or received.redelivered or attempt.cause is not None or attempt.seqs:
             return None  # our own copies carry their cause: one without it is a message from outside
         timelines = (self._retries.get(attempt.lane), self._replays.get(attempt.lane), self._replays.get(""))
         found = [last for line in timelines if line and (last := line.last_before(attempt.key))]
@@ -161,11 +166,9 @@ class _Rules:
         return max(found, default=None)
 
     def _of_the_task(self, attempt: Attempt) -> Birth:
-        if _cause(attempt) is not None:
-            return Birth(None, "received_by", "inferred", "cause_missing")
-        if attempt.observed:
-            return Birth(None, "received_by", OBSERVED)
-        return Birth(None, "received_by", "inferred", "no_other_origin")
+        if attempt.cause is not None:
+            return _CAUSE_MISSING
+        return _FROM_ITS_MESSAGE if attempt.observed else _NO_OTHER_ORIGIN
 
     def _index_retries(self) -> None:
         for retry in self._run.retries:
@@ -186,14 +189,10 @@ class _Rules:
             )
             for placed in letter.records():
                 self._letters_by_event[placed.own_id] = letter
-            by = self._run.attribution_of(letter).attempt
+            by = letter.by.attempt
             born = Birth(letter.node_id, "replayed_as", "inferred", "replayed_before")
             for placed in letter.replays:
                 self._letters_by_event[placed.own_id] = letter
                 replays.append((placed.key, by.lane if by else "", born))
         for key, lane, born in sorted(replays, key=lambda replay: replay[0]):
             self._replays.setdefault(lane, _Timeline()).append(key, born)
-
-
-def _cause(attempt: Attempt) -> EventId | None:
-    return cause_of(attempt.opened.event.envelope) if attempt.opened else None

@@ -28,9 +28,10 @@ from relayna.events import (
     StatusPublished,
 )
 from relayna.events.history import StreamFact
+from relayna.ids import EventId
 from relayna.projections.attempts import Attempt
 from relayna.projections.dangling import dangling_facts
-from relayna.projections.fact_ids import attempt_named_by, cause_of
+from relayna.projections.fact_ids import attempt_named_by
 from relayna.projections.ordering import PlacedEvent
 from relayna.projections.outcomes import ABANDONED
 from relayna.projections.task_run import TaskRun
@@ -104,7 +105,7 @@ def known_gaps(run: TaskRun, facts: Iterable[StreamFact]) -> list[Gap]:
 def proved_to(attempt: Attempt) -> int | None:
     """The last number up to which no event of the attempt is missing; none when its first one is."""
     if _is_whole(attempt):
-        return len(attempt.seqs) - 1
+        return attempt.told - 1
     expected = 0
     for seq in sorted(set(attempt.seqs)):
         if seq != expected:
@@ -115,7 +116,7 @@ def proved_to(attempt: Attempt) -> int | None:
 
 def _is_whole(attempt: Attempt) -> bool:
     """Every event that it told up to the last one is here: the common case, and cheap to see."""
-    return attempt.seqs == list(range(len(attempt.seqs) or 1))
+    return attempt.told > 0 and not attempt.strays
 
 
 def _reported(run: TaskRun) -> list[Gap]:
@@ -134,14 +135,17 @@ def _reported(run: TaskRun) -> list[Gap]:
 
 
 def _holes(run: TaskRun, *, trimmed: bool) -> list[Gap]:
-    heads, explained = _heads_missing(run, _confessed_outside(run))
-    before_everything = _before_everything(run, heads)
+    broken = [attempt for attempt in run.attempts.members if not _is_whole(attempt)]
+    causeless = _without_their_cause(run)
+    heads, explained = _heads_missing(run, broken, causeless)
+    dangling = dangling_facts(run, observed=has_observations(run))[explained:]
+    before_everything = _before_everything(run, heads) if heads or dangling else set()
     gaps: list[Gap] = []
-    for placed in dangling_facts(run, observed=has_observations(run))[explained:]:
+    for placed in dangling:
         elsewhere = "head_missing" if placed.own_id in before_everything else "gap"
         reason = "trimmed" if trimmed else elsewhere
         gaps.append(Gap(reason=reason, task_id=run.task_id, detail={"named_by": placed.own_id}))
-    for attempt in run.attempts.members:
+    for attempt in run.attempts.members if heads or broken else ():
         if attempt.ref in heads:
             elsewhere = "head_missing" if attempt.ref in before_everything else "gap"
             detail = {"before": min(attempt.seqs, default=None)}
@@ -150,7 +154,7 @@ def _holes(run: TaskRun, *, trimmed: bool) -> list[Gap]:
         for first, last in _inner_holes(attempt):
             detail_of_hole = {"ranges": [[first, last]]}
             gaps.append(Gap(reason="gap", task_id=run.task_id, attempt=attempt.ref, detail=detail_of_hole))
-    gaps += _lost_closings(run)
+    gaps += _lost_closings(run, causeless)
     return gaps
 
 
@@ -163,14 +167,26 @@ def _confessed_outside(run: TaskRun) -> int:
     )
 
 
-def _heads_missing(run: TaskRun, confessed: int) -> tuple[set[str], int]:
+def _without_their_cause(run: TaskRun) -> list[tuple[Attempt, EventId]]:
+    """Attempts that name an event that is not here as what led to them, with its id."""
+    return [
+        (attempt, attempt.cause)
+        for attempt in run.attempts.members
+        if attempt.cause is not None and attempt.caused_by is None
+    ]
+
+
+def _heads_missing(
+    run: TaskRun, broken: Iterable[Attempt], causeless: Iterable[tuple[Attempt, EventId]]
+) -> tuple[set[str], int]:
     """Attempts whose first events are not there, or the event that led to them, and nobody confessed to it.
 
-    And how many of those that were `confessed` to explain none of them.
+    And how many of those events that were confessed to outside attempts explain none of them.
     """
-    heads = {attempt.ref for attempt in run.attempts.members if _lacks_own_head(attempt)}
-    for attempt in run.attempts.members:
-        if attempt.ref not in heads and _lacks_cause(run, attempt):
+    confessed = _confessed_outside(run)
+    heads = {attempt.ref for attempt in broken if _lacks_own_head(attempt)}
+    for attempt, cause in causeless:
+        if attempt.ref not in heads and _lacks_cause(run, attempt, cause):
             if confessed > 0:
                 confessed -= 1
             else:
@@ -179,7 +195,7 @@ def _heads_missing(run: TaskRun, confessed: int) -> tuple[set[str], int]:
 
 
 def _lacks_own_head(attempt: Attempt) -> bool:
-    if not attempt.observed or _is_whole(attempt):
+    if not attempt.observed:
         return False
     if not attempt.seqs:  # foreign records may carry ids without numbers; what only others tell of is missing
         return attempt.only_told_of and not attempt.losses
@@ -187,12 +203,9 @@ def _lacks_own_head(attempt: Attempt) -> bool:
     return first > 0 and bool(_without([(0, first - 1)], _confessed(attempt.losses)))
 
 
-def _lacks_cause(run: TaskRun, attempt: Attempt) -> bool:
-    cause = cause_of(attempt.opened.event.envelope) if attempt.opened else None
-    if cause is None or cause in run.placed or 0 not in attempt.seqs:
-        return False
+def _lacks_cause(run: TaskRun, attempt: Attempt, cause: EventId) -> bool:
     # An attempt that is here itself tells on its own that its closing event is missing.
-    return run.attempts.with_id(attempt_named_by(cause)) is None
+    return attempt.told > 0 and run.attempts.with_id(attempt_named_by(cause)) is None
 
 
 def _before_everything(run: TaskRun, heads: set[str]) -> set[str]:
@@ -220,16 +233,18 @@ def _inner_holes(attempt: Attempt) -> Ranges:
     return _without(holes, _confessed(attempt.losses))
 
 
-def _lost_closings(run: TaskRun) -> list[Gap]:
+def _lost_closings(run: TaskRun, causeless: Iterable[tuple[Attempt, EventId]]) -> list[Gap]:
     """A message that names a closing event as its cause proves that there was one."""
     proved: dict[str, int] = {}
-    for attempt in run.attempts.members:
-        cause = cause_of(attempt.opened.event.envelope) if attempt.opened else None
-        if cause is None or cause in run.placed:
-            continue
+    for _, cause in causeless:
         number = cause.rpartition(".")[2]
         earlier = run.attempts.with_id(attempt_named_by(cause))
-        if earlier is not None and not earlier.closings and number.isdecimal() and len(number) < _LONGEST_SEQ:
+        if (
+            earlier is not None
+            and earlier.closing is None
+            and number.isdecimal()
+            and len(number) < _LONGEST_SEQ
+        ):
             proved[earlier.ref] = max(proved.get(earlier.ref, 0), int(number))
     gaps = []
     for ref, last in proved.items():

@@ -24,23 +24,24 @@ def dangling_facts(run: TaskRun, *, observed: bool) -> list[PlacedEvent]:
     registered: set[TaskId] = set()
     ended: list[tuple[TaskId, PlacedEvent]] = []
     found: list[PlacedEvent] = []
-    for placed in run.ordered:
-        match placed.event.body:
-            case ChildRegistered(child_task_id=child):
-                registered.add(child)
-            case ChildFinished(child_task_id=child) if is_copy(placed.event.envelope):
-                ended.append((child, placed))
-            case DeadLetterReplayed() if not run.letters:
-                found.append(placed)
-            case StatusPublished() if observed and _is_of_an_absent_attempt(run, placed):
-                found.append(placed)
+    for placed in run.reading.others:
+        body = placed.event.body
+        if isinstance(body, ChildRegistered):
+            registered.add(body.child_task_id)
+        elif isinstance(body, ChildFinished) and is_copy(placed.event.envelope):
+            ended.append((body.child_task_id, placed))
+        elif isinstance(body, DeadLetterReplayed) and not run.letters:
+            found.append(placed)
     found += [placed for child, placed in ended if child not in registered]
-    return sorted(found, key=lambda placed: placed.key)
+    if observed:
+        statuses = (one for one in run.reading.outside if isinstance(one.event.body, StatusPublished))
+        found += [placed for placed in statuses if _is_of_an_absent_attempt(run, placed)]
+    return sorted(found)
 
 
 def _is_of_an_absent_attempt(run: TaskRun, placed: PlacedEvent) -> bool:
     envelope = placed.event.envelope
     cause = cause_of(envelope)
-    if cause is None or envelope.attempt_id is not None or cause in run.placed:
+    if cause is None or cause in run.placed:
         return False
     return cause.rpartition(".")[2].isdecimal() and run.attempts.with_id(attempt_named_by(cause)) is None

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from functools import cached_property
 from typing import Any, Final, TypeAlias
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from relayna.events import DeadLetterRecorded, DeadLetterReplayed
 from relayna.ids import AttemptId, EventId
 from relayna.instants import UNTIMED
+from relayna.projections.attribution import NOBODY, Attribution
 from relayna.projections.fact_ids import cause_of
+from relayna.projections.few import Few, with_one_more
 from relayna.projections.ordering import PlacedEvent
 
 __all__ = ["DeadLetter", "distinct_dead_letters"]
@@ -33,8 +36,10 @@ class DeadLetter(Struct, kw_only=True, gc=False):
     placed: PlacedEvent
     """The record that stands for it: the attempt's own closing event where there is one."""
     content: DeadLetterRecorded | None = None
-    others: list[PlacedEvent] = field(default_factory=list)
-    replays: list[PlacedEvent] = field(default_factory=list)
+    others: Few[PlacedEvent] = ()
+    replays: Few[PlacedEvent] = ()
+    by: Attribution = NOBODY
+    """The attempt that it ended."""
     number: int = 0
     node_id: str = ""
 
@@ -52,9 +57,11 @@ class DeadLetter(Struct, kw_only=True, gc=False):
 
 
 def distinct_dead_letters(
-    observed: Iterable[PlacedEvent], stored: Iterable[PlacedEvent], replays: Iterable[PlacedEvent]
+    observed: Collection[PlacedEvent], stored: Collection[PlacedEvent], replays: Iterable[PlacedEvent]
 ) -> list[DeadLetter]:
     """The dead letters, in order of what stands for them; each argument in order."""
+    if not observed and not stored:
+        return []
     register = _Register()
     for placed in observed:
         register.take(placed, None)
@@ -65,7 +72,7 @@ def distinct_dead_letters(
     for placed in replays:
         letter = register.replayed_by(placed)
         if letter is not None:
-            letter.replays.append(placed)
+            letter.replays = with_one_more(letter.replays, placed)
     return sorted(register.letters, key=lambda letter: letter.placed.key)
 
 
@@ -77,7 +84,6 @@ class _Register:
         self._by_letter: dict[str, DeadLetter] = {}
         self._by_event: dict[EventId, DeadLetter] = {}
         self._by_attempt: dict[AttemptId, DeadLetter] = {}
-        self._without_content: dict[_Look, deque[DeadLetter]] = {}
 
     def take_named(self, placed: PlacedEvent) -> bool:
         """Take a stored record in whose ids name a letter; whether they did."""
@@ -123,10 +129,8 @@ class _Register:
         if same is None:
             same = DeadLetter(placed=placed)
             self.letters.append(same)
-            if not isinstance(body, DeadLetterRecorded):
-                self._await_content(same)
         else:
-            same.others.append(placed)
+            same.others = with_one_more(same.others, placed)
         self._by_event[placed.own_id] = same
         if envelope.attempt_id is not None:
             self._by_attempt.setdefault(envelope.attempt_id, same)
@@ -134,13 +138,22 @@ class _Register:
             same.content = same.content or body
             self._by_letter.setdefault(body.dead_letter_id, same)
 
-    def _await_content(self, letter: DeadLetter) -> None:
+    @cached_property
+    def _without_content(self) -> dict[_Look, deque[DeadLetter]]:
+        # Only stored records that no id connects are looked for by their look; all others are known by then.
+        waiting: dict[_Look, deque[DeadLetter]] = {}
+        for letter in self.letters:
+            if not isinstance(letter.placed.event.body, DeadLetterRecorded):
+                for look in self._looks_of(letter):
+                    waiting.setdefault(look, deque()).append(letter)
+        return waiting
+
+    def _looks_of(self, letter: DeadLetter) -> list[_Look]:
         body = letter.placed.event.body
         choices = [(getattr(body, name, None), _ANY) for name in _SAME_LOOK]
         looks: list[_Look] = [(letter.placed.time, *look) for look in itertools.product(*choices)]
         looks.append(("delivery", *(getattr(body, name, None) for name in _SAME_DELIVERY)))
-        for look in looks:
-            self._without_content.setdefault(look, deque()).append(letter)
+        return looks
 
     def _next_without_content(self, look: _Look) -> DeadLetter | None:
         waiting = self._without_content.get(look, deque())

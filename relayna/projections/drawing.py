@@ -6,12 +6,13 @@ Owns ids of nodes and the order of the output. Knows no events.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Mapping
 from typing import Any
 
 from relayna.instants import UNTIMED, Instant, format_instant
 from relayna.projections.graph import EdgeKind, ExecutionGraphEdge, ExecutionGraphNode, NodeKind
 
-__all__ = ["Drawing", "node_id"]
+__all__ = ["Drawing", "annotated", "node_id"]
 
 
 def node_id(kind: str, *parts: str | int) -> str:
@@ -20,12 +21,25 @@ def node_id(kind: str, *parts: str | int) -> str:
     >>> node_id("status", "T:1", 2)
     'status:T%3A1:2'
     """
-    return ":".join((kind, *(_part(part) for part in parts)))
+    return ":".join((kind, *map(_part, parts)))
 
 
 def _part(part: str | int) -> str:
     text = str(part)
     return text.replace("%", "%25").replace(":", "%3A") if "%" in text or ":" in text else text
+
+
+def annotated(ref: str, annotations: Mapping[str, Any]) -> dict[str, Any]:
+    """The annotations of a node as they are shown: its `ref`, and those that are not null. Any: JSON values.
+
+    >>> annotated("r1", {"state": "failed", "reason": None})
+    {'ref': 'r1', 'state': 'failed'}
+    """
+    shown: dict[str, Any] = {"ref": ref}  # Any: JSON values
+    for name, value in annotations.items():
+        if value is not None:
+            shown[name] = value
+    return shown
 
 
 class Drawing:
@@ -37,7 +51,7 @@ class Drawing:
         self._edges: list[tuple[int, str, str, str, int, ExecutionGraphEdge]] = []
         self.earliest: Instant | None = None
         self.latest: Instant | None = None
-        self._last: tuple[Instant, str] = (UNTIMED, "")
+        self._last: tuple[Instant, str | None] = (UNTIMED, None)
 
     def node(
         self,
@@ -46,19 +60,20 @@ class Drawing:
         *,
         task_id: str,
         label: str,
-        ref: str,
         time: Instant | None,
         annotations: dict[str, Any],
     ) -> None:
-        """Add a node; annotations that are null are left out. Any: JSON values."""
-        shown: dict[str, Any] = {"ref": ref}
-        for name, value in annotations.items():
-            if value is not None:
-                shown[name] = value
+        """Add a node. Its annotations are as they are to be shown, `ref` among them. Any: JSON values."""
         drawn = ExecutionGraphNode(
-            id=node, kind=kind, task_id=task_id, label=label, timestamp=self._shown(time), annotations=shown
+            id=node,
+            kind=kind,
+            task_id=task_id,
+            label=label,
+            timestamp=self._shown(time),
+            annotations=annotations,
         )
-        self._nodes.append((UNTIMED if time is None else time, kind, ref, node, len(self._nodes), drawn))
+        place = UNTIMED if time is None else time
+        self._nodes.append((place, kind, annotations["ref"], node, len(self._nodes), drawn))
 
     def edge(
         self,
@@ -69,15 +84,14 @@ class Drawing:
         time: Instant | None,
         evidence: str,
         rule: str | None = None,
-        **annotations: Any,  # Any: JSON values
+        more: Mapping[str, Any] | None = None,
     ) -> None:
-        """Add an edge and say how it is known; annotations that are null are left out."""
+        """Add an edge and say how it is known; `more` are annotations beside that. Any: JSON values."""
         shown: dict[str, Any] = {"evidence": evidence}
         if rule is not None:
             shown["rule"] = rule
-        for name, value in annotations.items():
-            if value is not None:
-                shown[name] = value
+        if more:
+            shown.update(more)
         drawn = ExecutionGraphEdge(
             source=source, target=target, kind=kind, timestamp=self._shown(time), annotations=shown
         )
@@ -136,13 +150,15 @@ class Drawing:
         return below
 
     def _shown(self, time: Instant | None) -> str | None:
+        last, text = self._last
+        if time == last:  # a node and its edge mostly have the same
+            return text
         if time is None or time == UNTIMED:
             return None
-        if time == self._last[0]:  # a node and its edge mostly have the same
-            return self._last[1]
         if self.earliest is None or time < self.earliest:
             self.earliest = time
         if self.latest is None or time > self.latest:
             self.latest = time
-        self._last = (time, format_instant(time))
-        return self._last[1]
+        text = format_instant(time)
+        self._last = time, text
+        return text

@@ -132,7 +132,7 @@ def _draw_kinship(kinship: Kinship, homes: dict[TaskId, str], drawing: Drawing) 
         time=kinship.ended_at,
         evidence=kinship.evidence,
         rule=kinship.rule,
-        status=kinship.ended_as,
+        more=None if kinship.ended_as is None else {"status": kinship.ended_as},
     )
 
 

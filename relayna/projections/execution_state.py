@@ -54,8 +54,9 @@ def apply(state: ExecutionState, item: Item) -> None:
         records = _records(state, item.task_id)
         (records.facts if isinstance(item, StreamFact) else records.warnings).add(item)  # type: ignore[arg-type]
         return
-    records = state.tasks.get(item.envelope.task_id) or _records(state, item.envelope.task_id)
-    own_id = fact_id(item.envelope)
+    envelope = item.envelope
+    records = state.tasks.get(envelope.task_id) or _records(state, envelope.task_id)
+    own_id = fact_id(envelope)
     known = records.events.setdefault(own_id, item)
     if known is not item:
         records.events[own_id] = _kept(records, own_id, known, item)

@@ -60,7 +60,7 @@ def _has_failed(attempt: Attempt) -> bool:
 
 def _failure(attempt: Attempt) -> FailedAttempt:
     raised = attempt.failed.event.body if attempt.failed else None
-    closing = attempt.closings[-1].event.body if attempt.closings else None
+    closing = attempt.closing.event.body if attempt.closing else None
     times = (attempt.failed.time if attempt.failed else None, attempt.closed_at, attempt.begun)
     told = [body for body in (attempt.received, raised, closing) if body is not None]
 

@@ -9,33 +9,28 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from relayna.events import (
-    AggregationDeadLetterPublished,
-    AggregationRetryScheduled,
     Body,
     ChildFinished,
     ChildRegistered,
-    ConsumerDeadLetterPublished,
-    ConsumerRetryScheduled,
     DeadLetterRecorded,
     DeadLetterReplayed,
     DeliveryRepeated,
     EventsLost,
     Opaque,
     RecordedEvent,
-    StatusPublished,
-    TaskLifecycleStatusPublished,
     TaskResourceSampled,
     WorkflowMessagePublished,
     WorkflowMessageReceived,
     WorkflowStageAcked,
     WorkflowStageFailed,
 )
-from relayna.events.vocabulary import CLOSING_TYPES, FAILED_TYPES
+from relayna.events.vocabulary import CLOSING_TYPES, DEAD_LETTER_TYPES, FAILED_TYPES, RETRY_TYPES
 from relayna.ids import EventId, MessageId, TaskId
 from relayna.projections.attempts import Attempt
 from relayna.projections.births import find_births
 from relayna.projections.dead_letters import distinct_dead_letters
 from relayna.projections.drawing import node_id
+from relayna.projections.few import with_one_more
 from relayna.projections.logical_messages import LogicalMessage, message_origin
 from relayna.projections.numbering import number_nodes
 from relayna.projections.ordering import OrderKey, PlacedEvent
@@ -47,6 +42,8 @@ from relayna.projections.task_run import Child, TaskRun
 
 __all__ = ["gather_task_run"]
 
+_OF_CHILDREN: Final = (ChildRegistered, ChildFinished)
+
 
 def gather_task_run(
     task_id: TaskId, events: Mapping[EventId, RecordedEvent], *, taken: set[str] | None = None
@@ -54,7 +51,7 @@ def gather_task_run(
     """Put one task's events together. `taken` are ids of message nodes that other tasks have; it grows."""
     run = TaskRun(task_id, events)
     gathering = _Gathering(run, set() if taken is None else taken)
-    for placed in run.ordered:
+    for placed in run.reading.others:
         body = placed.event.body
         take = _TAKERS.get(type(body))
         if take is not None:
@@ -69,13 +66,9 @@ class _Gathering:
     def __init__(self, run: TaskRun, taken: set[str]) -> None:
         self.run = run
         self.taken = taken
-        self.statuses: list[PlacedEvent] = []
         self.observed_letters: list[PlacedEvent] = []
         self.stored_letters: list[PlacedEvent] = []
         self.replays: list[PlacedEvent] = []
-
-    def status(self, placed: PlacedEvent, body: Body) -> None:
-        self.statuses.append(placed)
 
     def stored_letter(self, placed: PlacedEvent, body: Body) -> None:
         self.stored_letters.append(placed)
@@ -84,7 +77,7 @@ class _Gathering:
         self.replays.append(placed)
 
     def opaque(self, placed: PlacedEvent, body: Body) -> None:
-        self.run.opaque.append(placed)
+        self.run.opaque = with_one_more(self.run.opaque, placed)
 
     def about_attempt(self, placed: PlacedEvent, body: Body) -> None:
         attempt = self.run.attribute(placed).attempt
@@ -94,32 +87,34 @@ class _Gathering:
             case DeliveryRepeated():
                 attempt.repeated += 1
             case TaskResourceSampled():
-                attempt.samples.append(body)
+                attempt.samples = with_one_more(attempt.samples, body)
             case _:
                 attempt.failed = attempt.failed or placed
                 self._handled_message(attempt, placed, body)
 
     def lost(self, placed: PlacedEvent, body: Body) -> None:
         # A producer's loss is of no attempt, whichever ran at that time.
-        self.run.losses.append(placed)
+        self.run.losses = with_one_more(self.run.losses, placed)
         attempt = self.run.attempts.with_id(placed.event.envelope.attempt_id)
         if attempt is not None and isinstance(body, EventsLost):
-            attempt.losses.append(body)
+            attempt.losses = with_one_more(attempt.losses, body)
 
     def closing(self, placed: PlacedEvent, body: Body) -> None:
         by = self.run.attribute(placed)
         if by.attempt is not None:
-            by.attempt.closings.append(placed)
+            if by.attempt.closing is not None:
+                by.attempt.closings_before = with_one_more(by.attempt.closings_before, by.attempt.closing)
+            by.attempt.closing = placed
             self._handled_message(by.attempt, placed, body)
-        if isinstance(body, ConsumerRetryScheduled | AggregationRetryScheduled):
-            self.run.retries.append(Retry(placed=placed, body=body, by=by))
-        elif isinstance(body, ConsumerDeadLetterPublished | AggregationDeadLetterPublished):
+        if isinstance(body, RETRY_TYPES):
+            self.run.retries = with_one_more(self.run.retries, Retry(placed=placed, body=body, by=by))
+        elif isinstance(body, DEAD_LETTER_TYPES):
             self.observed_letters.append(placed)
         elif isinstance(body, WorkflowStageAcked):
             for message_id in sorted(set(body.joined_message_ids)):
                 message = self._message(message_id)
                 if by.attempt is not None:
-                    message.joined.append(by.attempt)
+                    message.joined = with_one_more(message.joined, by.attempt)
 
     def _handled_message(self, attempt: Attempt, placed: PlacedEvent, body: Body) -> None:
         """An attempt whose beginning is missing may tell at its end which message it handled."""
@@ -133,11 +128,13 @@ class _Gathering:
             if attempt not in message.attempts[-1:]:
                 message.attempts.append(attempt)
 
-    def message(self, placed: PlacedEvent, body: Body) -> None:
+    def message_published(self, placed: PlacedEvent, body: Body) -> None:
         if isinstance(body, WorkflowMessagePublished):
             message = self._message(body.message_id)
             message.published = message.published or placed
-        elif isinstance(body, WorkflowMessageReceived):
+
+    def message_received(self, placed: PlacedEvent, body: Body) -> None:
+        if isinstance(body, WorkflowMessageReceived):
             envelope = placed.event.envelope
             ref = placed.own_id if envelope.attempt_id is None else envelope.attempt_id
             attempt = self.run.attempts.by_ref.get(ref)
@@ -157,7 +154,7 @@ class _Gathering:
         return message
 
     def child(self, placed: PlacedEvent, body: Body) -> None:
-        if not isinstance(body, ChildRegistered | ChildFinished) or body.child_task_id == self.run.task_id:
+        if not isinstance(body, _OF_CHILDREN) or body.child_task_id == self.run.task_id:
             return
         child = self.run.children.setdefault(body.child_task_id, Child(task_id=body.child_task_id))
         if isinstance(body, ChildFinished):
@@ -170,21 +167,20 @@ class _Gathering:
 
     def finish(self) -> None:
         run = self.run
-        run.statuses = distinct_statuses(sorted(self.statuses, key=self._by_attempt))
+        run.statuses = distinct_statuses(run.reading.statuses, by_attempt=self._by_attempt)
         run.letters = distinct_dead_letters(self.observed_letters, self.stored_letters, self.replays)
         number_nodes(run.task_id, run.attempts.members, run.retries, run.letters)
         attribute_letters(run)
         for message in run.messages.values():
             message.origin = message_origin(message, run.attempts, run.placed)
-            run.message_of.update((attempt.ref, message.node_id) for attempt in message.attempts)
+            for attempt in message.attempts:
+                attempt.message_node = message.node_id
         find_births(run)
         cut_circles(run)
         settle_attempts(run)
 
 
 _TAKERS: Final[dict[type[Body], Callable[[_Gathering, PlacedEvent, Body], None]]] = {
-    StatusPublished: _Gathering.status,
-    TaskLifecycleStatusPublished: _Gathering.status,
     DeadLetterRecorded: _Gathering.stored_letter,
     DeadLetterReplayed: _Gathering.replay,
     Opaque: _Gathering.opaque,
@@ -193,8 +189,8 @@ _TAKERS: Final[dict[type[Body], Callable[[_Gathering, PlacedEvent, Body], None]]
     EventsLost: _Gathering.lost,
     DeliveryRepeated: _Gathering.about_attempt,
     TaskResourceSampled: _Gathering.about_attempt,
-    WorkflowMessagePublished: _Gathering.message,
-    WorkflowMessageReceived: _Gathering.message,
+    WorkflowMessagePublished: _Gathering.message_published,
+    WorkflowMessageReceived: _Gathering.message_received,
     **dict.fromkeys(FAILED_TYPES, _Gathering.about_attempt),
     **dict.fromkeys(CLOSING_TYPES, _Gathering.closing),
 }

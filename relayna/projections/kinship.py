@@ -58,7 +58,9 @@ def first_parent_told(events: Iterable[RecordedEvent]) -> TaskId | None:
     """The parent that the first of the events to name one names."""
     for event in events:
         # Asked of every event of a task, most of which can name none.
-        if event.envelope.parent_task_id is not None or isinstance(event.body, STATUS_TYPES):
+        if event.envelope.parent_task_id is not None or (
+            isinstance(event.body, STATUS_TYPES) and event.body.meta
+        ):
             parent = parent_told_by(event)
             if parent is not None:
                 return parent
@@ -73,10 +75,15 @@ def children_by_parent(
     for task_id, events in histories.items():
         if task_id == root:
             continue
+        told: TaskId | None = None
         for event in events.values():
+            # Nearly all of them name the same one.
+            if event.envelope.parent_task_id == told and told is not None:
+                continue
             parent = parent_told_by(event)
             if parent is not None and (at is None or event.envelope.timestamp <= at):
                 found.setdefault(parent, set()).add(task_id)
+                told = parent
     return found
 
 

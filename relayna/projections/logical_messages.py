@@ -6,6 +6,7 @@ Owns who made a message: what its records say, else the newest attempt of its st
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from msgspec import Struct, field
 
@@ -16,9 +17,12 @@ from relayna.instants import Instant
 from relayna.projections.attempts import Attempt, Attempts
 from relayna.projections.attribution import OBSERVED, Attribution, attribute
 from relayna.projections.fact_ids import cause_of, is_copy
+from relayna.projections.few import Few
 from relayna.projections.ordering import PlacedEvent
 
 __all__ = ["LogicalMessage", "message_origin"]
+
+_TELL_STAGES: Final = (WorkflowMessagePublished, WorkflowMessageReceived)
 
 
 class LogicalMessage(Struct, kw_only=True, gc=False):
@@ -28,7 +32,7 @@ class LogicalMessage(Struct, kw_only=True, gc=False):
     node_id: str
     published: PlacedEvent | None = None
     attempts: list[Attempt] = field(default_factory=list)
-    joined: list[Attempt] = field(default_factory=list)
+    joined: Few[Attempt] = ()
     """Attempts that took it in beside their own message."""
     origin: Attribution = Attribution(None, "inferred", "no_origin_stage")
     """The stage attempt that published it; none when it came from outside."""
@@ -39,15 +43,16 @@ class LogicalMessage(Struct, kw_only=True, gc=False):
 
     def stages(self) -> tuple[str | None, str | None]:
         """Where it goes and where it comes from."""
-        records = (self.published, *(attempt.opened for attempt in self.attempts))
-        bodies = (placed.event.body for placed in records if placed)
-        known = [
-            body for body in bodies if isinstance(body, WorkflowMessagePublished | WorkflowMessageReceived)
-        ]
-        stage = next((body.stage for body in known if body.stage), None)
-        if stage is None:
+        stage = origin_stage = None
+        for placed in (self.published, *(attempt.opened for attempt in self.attempts)):
+            body = placed.event.body if placed else None
+            if isinstance(body, _TELL_STAGES):
+                stage, origin_stage = stage or body.stage, origin_stage or body.origin_stage
+            if stage and origin_stage:
+                break
+        if not stage:
             stage = next((attempt.stage for attempt in self.attempts if attempt.stage), None)
-        return stage, next((body.origin_stage for body in known if body.origin_stage), None)
+        return stage, origin_stage or None
 
 
 def message_origin(

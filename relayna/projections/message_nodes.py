@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from relayna.projections.attempt_nodes import attempt_state
 from relayna.projections.attribution import OBSERVED
-from relayna.projections.drawing import Drawing
+from relayna.projections.drawing import Drawing, annotated
 from relayna.projections.graph import EdgeKind, NodeState
 from relayna.projections.logical_messages import LogicalMessage
 from relayna.projections.task_run import TaskRun
@@ -26,9 +26,10 @@ def draw_messages(run: TaskRun, home: str, drawing: Drawing) -> None:
             "workflow_message",
             task_id=run.task_id,
             label=stage or message.message_id,
-            ref=message.message_id,
             time=time,
-            annotations={"state": _state(message), "stage": stage, "origin_stage": origin_stage},
+            annotations=annotated(
+                message.message_id, {"state": _state(message), "stage": stage, "origin_stage": origin_stage}
+            ),
         )
         by = message.origin
         source = by.attempt.node_id if by.attempt else home
@@ -47,9 +48,7 @@ def _state(message: LogicalMessage) -> NodeState:
 def _draw_joins(run: TaskRun, drawing: Drawing) -> None:
     for message in run.messages.values():
         joined = {
-            attempt.ref: attempt
-            for attempt in message.joined
-            if run.message_of.get(attempt.ref) != message.node_id
+            attempt.ref: attempt for attempt in message.joined if attempt.message_node != message.node_id
         }
         for attempt in joined.values():
             evidence = OBSERVED if attempt.observed else "inferred"

@@ -5,11 +5,11 @@ Owns the ids of attempts, retries and dead letters.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
 
 from relayna.ids import TaskId
-from relayna.projections.attempts import Attempt
+from relayna.projections.attempts import AGGREGATION, ANY_LANE, Attempt
 from relayna.projections.dead_letters import DeadLetter
 from relayna.projections.drawing import node_id
 from relayna.projections.retries import Retry
@@ -25,13 +25,21 @@ def number_nodes(
         retry.number, retry.node_id = number, node_id("retry", task_id, number)
     for number, letter in enumerate(letters, 1):
         letter.number, letter.node_id = number, node_id("dlq", task_id, number)
-    numbers: dict[str | None, Iterator[int]] = {}
-    prefixes: dict[str | None, str] = {None: node_id("task-attempt", task_id)}
+    series: dict[str, tuple[str, Iterator[int]]] = {}
     for attempt in attempts:
-        stage = attempt.stage
-        if stage not in numbers:
-            numbers[stage] = count(1)
-            if stage is not None:
-                prefixes[stage] = node_id("stage-attempt", task_id, stage)
-        attempt.number = next(numbers[stage])
-        attempt.node_id = f"{prefixes[stage]}:{attempt.number}"
+        of_its_lane = series.get(attempt.lane)
+        if of_its_lane is None:
+            of_its_lane = series[attempt.lane] = _series(task_id, attempt, series)
+        prefix, numbers = of_its_lane
+        attempt.number = next(numbers)
+        attempt.node_id = f"{prefix}:{attempt.number}"
+
+
+def _series(
+    task_id: TaskId, attempt: Attempt, known: Mapping[str, tuple[str, Iterator[int]]]
+) -> tuple[str, Iterator[int]]:
+    """How the nodes of the attempt's lane begin, and their numbers. Attempts outside stages share theirs."""
+    if attempt.stage is not None:
+        return node_id("stage-attempt", task_id, attempt.stage), count(1)
+    shared = (known[lane] for lane in (AGGREGATION, ANY_LANE) if lane in known)
+    return next(shared, None) or (node_id("task-attempt", task_id), count(1))

@@ -9,53 +9,70 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
-from operator import attrgetter
-from typing import Any, Final, TypeAlias
-
-from msgspec import Struct
+from typing import Any
 
 from relayna.events import RecordedEvent
-from relayna.events.vocabulary import RECEIVED_TYPES
 from relayna.ids import AttemptId, EventId
-from relayna.instants import Instant
 from relayna.projections.fact_ids import cause_of
+from relayna.projections.told_order import (
+    DeliveryCount,
+    OrderKey,
+    PlacedEvent,
+    delivery_of,
+    place_as_told,
+)
 
-__all__ = ["OrderKey", "PlacedEvent", "in_causal_order"]
-
-OrderKey: TypeAlias = tuple[int, int, str]
-"""Corrected time in microseconds, causal depth, own id: compares as the events happened."""
-
-_Count: TypeAlias = tuple[int, int, int, bool]
-"""Replays, retries, the broker's deliveries before, and its mark of there having been one."""
-_RECEIVED: Final = frozenset(RECEIVED_TYPES)
-
-
-class PlacedEvent(Struct, frozen=True, gc=False):
-    """An event with its place in the order."""
-
-    key: OrderKey
-    event: RecordedEvent
-    own_id: EventId
-    """The fact's own id."""
-    time: Instant
-    """The raw time, as its producer told it."""
-
-
-_by_key: Final = attrgetter("key")
+__all__ = [
+    "OrderKey",
+    "PlacedEvent",
+    "in_causal_order",
+    "place_events",
+    "place_in_any_order",
+    "sorted_places",
+]
 
 
 def in_causal_order(events: Mapping[EventId, RecordedEvent]) -> tuple[list[PlacedEvent], bool]:
     """All events in order, and whether causes ran in a circle (then the circle is cut at its earliest event)."""
-    if not events:
-        return [], False
+    placed, circular = place_events(events)
+    return sorted_places(placed), circular
+
+
+def sorted_places(placed: Mapping[EventId, PlacedEvent]) -> list[PlacedEvent]:
+    """What was placed, in order."""
+    return sorted(placed.values())
+
+
+def place_events(events: Mapping[EventId, RecordedEvent]) -> tuple[dict[EventId, PlacedEvent], bool]:
+    """Every event with its place, by own id in no order, and whether causes ran in a circle."""
+    as_told = place_as_told(events)
+    if as_told is not None:
+        placed, aside = as_told
+        if not aside:
+            return placed, False
+        rest = _Walk(events, {}, placed)
+        rest.place_all(_by_time(aside, events))
+        if not rest.circular:
+            return placed, False
+    return place_in_any_order(events)
+
+
+def place_in_any_order(events: Mapping[EventId, RecordedEvent]) -> tuple[dict[EventId, PlacedEvent], bool]:
+    """As `place_events`, in whatever order they are told."""
     before, last = _chains_of_attempts(events)
-    start = sorted((event.envelope.timestamp, own_id, event) for own_id, event in events.items())
+    start = _by_time(events, events)
     walk = _Walk(events, _previous_delivery(events, last) | before)
     walk.place_all(start)
     if walk.circular:  # what deliveries count gives way to what their causes say
         walk = _Walk(events, before)
         walk.place_all(start)
-    return sorted(walk.placed.values(), key=_by_key), walk.circular
+    return walk.placed, walk.circular
+
+
+def _by_time(
+    own_ids: Iterable[EventId], events: Mapping[EventId, RecordedEvent]
+) -> list[tuple[int, EventId, RecordedEvent]]:
+    return sorted((events[own_id].envelope.timestamp, own_id, events[own_id]) for own_id in own_ids)
 
 
 def _chains_of_attempts(
@@ -87,14 +104,14 @@ def _previous_delivery(
 
     A later one comes after everything that the attempt of the earlier one told.
     """
-    deliveries: dict[tuple[Any, ...], list[tuple[_Count, int, EventId]]] = {}  # Any: fields of the body
+    deliveries: dict[
+        tuple[Any, ...], list[tuple[DeliveryCount, int, EventId]]
+    ] = {}  # Any: fields of the body
     for own_id, event in events.items():
-        if type(event.body) in _RECEIVED:
-            body: Any = event.body  # Any: one of RECEIVED_TYPES
-            if body.message_id is not None:
-                message = (type(body), body.message_id, getattr(body, "stage", None) or body.queue_name)
-                count = (body.replay_count, body.retry_attempt, body.delivery_count or 0, body.redelivered)
-                deliveries.setdefault(message, []).append((count, event.envelope.timestamp, own_id))
+        delivery = delivery_of(event)
+        if delivery is not None:
+            message, count = delivery
+            deliveries.setdefault(message, []).append((count, event.envelope.timestamp, own_id))
     before: dict[EventId, EventId] = {}
     for members in deliveries.values():
         members.sort()
@@ -110,10 +127,15 @@ def _previous_delivery(
 class _Walk:
     """Places events after what led to them, without recursion: chains may be 10,000 deep."""
 
-    def __init__(self, events: Mapping[EventId, RecordedEvent], before: Mapping[EventId, EventId]) -> None:
+    def __init__(
+        self,
+        events: Mapping[EventId, RecordedEvent],
+        before: Mapping[EventId, EventId],
+        placed: dict[EventId, PlacedEvent] | None = None,
+    ) -> None:
         self._events = events
         self._before = before
-        self.placed: dict[EventId, PlacedEvent] = {}
+        self.placed = {} if placed is None else placed
         self.circular = False
 
     def place_all(self, start: Iterable[tuple[int, EventId, RecordedEvent]]) -> None:
@@ -157,12 +179,11 @@ class _Walk:
         return () if earlier is None else (earlier,)
 
     def _settle(self, own_id: EventId, event: RecordedEvent, led_by: tuple[EventId, ...]) -> None:
-        time: int = event.envelope.timestamp
+        time = event.envelope.timestamp
         depth = 0
         for earlier in led_by:
             placed = self.placed.get(earlier)
             if placed is not None:
-                earlier_time, earlier_depth, _ = placed.key
-                time = max(time, earlier_time)
-                depth = max(depth, earlier_depth + 1)
-        self.placed[own_id] = PlacedEvent((time, depth, own_id), event, own_id, event.envelope.timestamp)
+                time = max(time, placed.corrected)
+                depth = max(depth, placed.depth + 1)
+        self.placed[own_id] = PlacedEvent(time, depth, own_id, event, event.envelope.timestamp)

@@ -66,7 +66,7 @@ _BY_NAME: Final = {event_type.__name__: outcome for event_type, outcome in _BY_T
 
 def outcome_of(closings: Iterable[Body]) -> Outcome | None:
     """What the closing events of one attempt say together; none while there are none."""
-    told = [_outcome(body) for body in closings]
+    told = list(map(_outcome, closings))
     if len(told) < 2:
         return told[0] if told else None
     return max(told, key=lambda outcome: (outcome.weight, outcome.name))
@@ -78,8 +78,9 @@ def outcome_named(type_name: str | None) -> Outcome:
 
 
 def _outcome(body: Body) -> Outcome:
-    if isinstance(body, TaskMessageRejected):
-        return _RELEASED if body.requeue else _REJECTED
-    if getattr(body, "reason", None) == "manual_retry" and _BY_TYPE[type(body)] is _ACKED:
+    outcome = _BY_TYPE[type(body)]
+    if outcome is _ACKED and getattr(body, "reason", None) == "manual_retry":
         return MANUAL_RETRY
-    return _BY_TYPE[type(body)]
+    if isinstance(body, TaskMessageRejected) and body.requeue:
+        return _RELEASED
+    return outcome

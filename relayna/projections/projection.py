@@ -4,6 +4,8 @@ The laws, held by `tests/projections/laws.py` for every registered one:
 
 - **commutative, idempotent**: any order, any repeats, any split of the same items gives the same answer
 - **snapshot + rest = all**: `restore(snapshot(state))` goes on as the state would have
+- **finished states go on**: a state may be finished at any time, as often as is wanted, and take more items after
+  that; it answers as one that was given all items at once, and answers that it gave before stay as they were
 - **total**: no item makes `apply` or `finish` raise; what cannot be used becomes a warning
 """
 
@@ -39,6 +41,9 @@ class Projection(Struct, Generic[StateT, QueryT, AnswerT], frozen=True, kw_only=
     apply: Callable[[StateT, Item], None]
     """Take one item in. It owns the state and changes it."""
     finish: Callable[[StateT, QueryT], AnswerT]
-    """The answer to a question, as far as is known. Pure; the state stays usable."""
+    """The answer to a question, as far as is known. Pure: it changes nothing that the state knows.
+
+    So a state may be kept, given what is new and finished again. It is not for several threads at once.
+    """
     snapshot: Callable[[StateT], bytes]
     restore: Callable[[bytes], StateT]

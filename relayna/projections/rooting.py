@@ -17,10 +17,14 @@ _CUT: Final = Birth(None, "received_by", "inferred", "circle_cut", of_task=True)
 
 def cut_circles(run: TaskRun) -> None:
     """Hang the first attempt of each circle on the task. Births and messages' origins are known."""
+    if not run.messages and all(birth.source is None for birth in run.births.values()):
+        return
     above = _sources(run)
     attempts = {attempt.node_id: attempt for attempt in run.attempts.members}
     rooted: set[str] = set()
     for start in run.attempts.members:
+        if start.node_id in rooted or above[start.node_id] is None:
+            continue
         path: dict[str, None] = {}
         node: str | None = start.node_id
         while node is not None and node not in rooted:
@@ -51,11 +55,11 @@ def _sources(run: TaskRun) -> dict[str, str | None]:
         above[message.node_id] = maker.node_id if maker else None
     for attempt in run.attempts.members:
         birth = run.births[attempt.ref]
-        above[attempt.node_id] = birth.source or (None if birth.of_task else run.message_of.get(attempt.ref))
+        above[attempt.node_id] = birth.source or (None if birth.of_task else attempt.message_node)
     for retry in run.retries:
         above[retry.node_id] = source_node(run, retry.by.attempt, retry.body.message_id)
     for letter in run.letters:
-        by = run.attribution_of(letter).attempt
+        by = letter.by.attempt
         above[letter.node_id] = source_node(run, by, letter.known("message_id"))
     return above
 

@@ -35,7 +35,7 @@ def attribute_letters(run: TaskRun) -> None:
         return
     finder = _LetterFinder(run)
     for letter in run.letters:
-        run.letters_by[letter.number] = finder.find(letter)
+        letter.by = finder.find(letter)
 
 
 class _LetterFinder:
@@ -56,9 +56,8 @@ class _LetterFinder:
         self._messages |= {body.message_id for body in bodies if isinstance(body, TaskPublished)}
         self._messages |= run.messages.keys()
         for attempt in run.attempts.members:
-            cause = cause_of(attempt.opened.event.envelope) if attempt.opened else None
-            if cause is not None:
-                self._by_cause.setdefault(cause, []).append(attempt)
+            if attempt.cause is not None:
+                self._by_cause.setdefault(attempt.cause, []).append(attempt)
             received = attempt.received
             if received is not None and received.message_id is not None:
                 self._by_message.setdefault(received.message_id, Line()).append(attempt)
@@ -84,7 +83,7 @@ class _LetterFinder:
         if carried or cause in self._run.placed:
             return None
         lost = self._run.attempts.by_ref.get(attempt_named_by(cause))  # type: ignore[arg-type]
-        return Attribution(lost, OBSERVED) if lost is not None and not lost.closings else None
+        return Attribution(lost, OBSERVED) if lost is not None and lost.closing is None else None
 
     def _of_message(self, letter: DeadLetter) -> Attribution:
         message_id = letter.known("message_id")
@@ -100,23 +99,35 @@ class _LetterFinder:
 def settle_attempts(run: TaskRun) -> None:
     """Say how each attempt ended. Letters are attributed, births are known."""
     _mark_redelivered(run)
-    newest = _newest_by_message(run.attempts.members)
-    for attempt in run.attempts.members:
-        told = outcome_of([placed.event.body for placed in attempt.closings])
-        if told is not None:
-            attempt.outcome = told
-    done = {attempt.identity for attempt in run.attempts.members if _is_done(attempt)}
-    for attempt in run.attempts.members:
-        _settle(attempt, newest, done, handed_out_again=attempt.ref in run.redelivered_after)
+    unclosed = [attempt for attempt in run.attempts.members if not _close(attempt)]
+    if unclosed:
+        newest = _newest_by_message(run.attempts.members)
+        done = {attempt.identity for attempt in run.attempts.members if _is_done(attempt)}
+        for attempt in unclosed:
+            _settle(attempt, newest, done)
     for letter in run.letters:
-        ended = run.letters_by[letter.number].attempt
-        if ended is not None and not ended.closings:
+        ended = letter.by.attempt
+        if ended is not None and ended.closing is None:
             ended.outcome = DEAD_LETTERED
             ended.closed_at = None if letter.placed.time == UNTIMED else letter.placed.time
     _settle_manual_retries(run)
 
 
+def _close(attempt: Attempt) -> bool:
+    """Whether its own closing events say how it ended."""
+    closings = attempt.closings
+    told = outcome_of([placed.event.body for placed in closings])
+    if told is None:
+        return False
+    attempt.outcome = told
+    times = [placed.time for placed in closings if placed.time != UNTIMED]
+    attempt.closed_at = max(times, default=None)
+    return True
+
+
 def _mark_redelivered(run: TaskRun) -> None:
+    if not any(attempt.received and attempt.received.redelivered for attempt in run.attempts.members):
+        return
     earlier: dict[tuple[object, ...], Attempt] = {}
     for attempt in run.attempts.members:
         received = attempt.received
@@ -124,7 +135,7 @@ def _mark_redelivered(run: TaskRun) -> None:
             subject = received.message_id or received.queue_name
             delivery = (subject, attempt.lane, received.retry_attempt, received.replay_count)
             if received.redelivered and delivery in earlier:
-                run.redelivered_after.add(earlier[delivery].ref)
+                earlier[delivery].redelivered_after = True
             earlier[delivery] = attempt
 
 
@@ -139,28 +150,18 @@ def _newest_by_message(attempts: Iterable[Attempt]) -> dict[str, Attempt]:
 
 def _is_done(attempt: Attempt) -> bool:
     """Closed other than by giving its delivery back: nobody handles that delivery after this."""
-    return bool(attempt.closings) and attempt.outcome.name != "released"
+    return attempt.closing is not None and attempt.outcome.name != "released"
 
 
-def _settle(
-    attempt: Attempt,
-    newest: dict[str, Attempt],
-    done: set[DeliveryIdentity | None],
-    *,
-    handed_out_again: bool,
-) -> None:
-    """Own closing event, else what was confessed, else abandoned when the message was handled again."""
-    if attempt.closings:
-        times = [placed.time for placed in attempt.closings if placed.time != UNTIMED]
-        attempt.closed_at = max(times, default=None)
-        return
+def _settle(attempt: Attempt, newest: dict[str, Attempt], done: set[DeliveryIdentity | None]) -> None:
+    """What was confessed, else abandoned when the message was handled again."""
     confessed = [lost.outcome for lost in attempt.losses if lost.outcome is not None]
     received = attempt.received
     if confessed:
         attempt.outcome = outcome_named(min(confessed))
     elif received is None:
         attempt.outcome = UNKNOWN
-    elif handed_out_again or (
+    elif attempt.redelivered_after or (
         received.message_id is not None
         and (newest[received.message_id] is not attempt or attempt.identity in done)
     ):

@@ -63,7 +63,7 @@ def counts_of_attempts(run: TaskRun) -> list[AttemptCount]:
         if attempt.begun == UNTIMED:
             continue
         day, group = attempt.begun // MICROSECONDS_A_DAY, _group(attempt)
-        for measure, count in _measures(run, attempt):
+        for measure, count in _measures(attempt):
             totals[day, group, measure] += count
     return sorted(
         (
@@ -119,7 +119,7 @@ def _group(attempt: Attempt) -> AttemptGroup:
     )
 
 
-def _measures(run: TaskRun, attempt: Attempt) -> Iterator[tuple[str, int]]:
+def _measures(attempt: Attempt) -> Iterator[tuple[str, int]]:
     state, outcome = attempt_state(attempt), attempt.outcome.name
     yield "attempts", 1
     if state in ("succeeded", "abandoned"):
@@ -128,7 +128,7 @@ def _measures(run: TaskRun, attempt: Attempt) -> Iterator[tuple[str, int]]:
         yield "failed", 1
     if outcome in ("retried", "dead_lettered"):
         yield outcome, 1
-    due = due_at(run, attempt)
+    due = due_at(attempt)
     if due is not None:
         yield from _span("wait", milliseconds_between(due, attempt.begun))
     if attempt.closed_at is not None and attempt.closed_at != UNTIMED:

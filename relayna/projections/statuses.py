@@ -5,16 +5,18 @@ Owns when records of statuses are the same status.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeAlias
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from relayna.events import StatusPublished, TaskLifecycleStatusPublished
+from relayna.events.vocabulary import STATUS_TYPES
 from relayna.ids import EventId, MessageId
 from relayna.instants import UNTIMED, Instant
 from relayna.projections.fact_ids import cause_of
-from relayna.projections.ordering import PlacedEvent
+from relayna.projections.few import Few, with_one_more
+from relayna.projections.ordering import OrderKey, PlacedEvent
 
 __all__ = ["Status", "distinct_statuses"]
 
@@ -23,7 +25,7 @@ _Look: TypeAlias = tuple[str, Instant, str | None, bool]
 _ANY_STAGE = ":any"
 
 
-class Status(Struct, kw_only=True, gc=False):
+class Status(Struct, gc=False):
     """One status of the task and all records of it."""
 
     placed: PlacedEvent
@@ -31,11 +33,29 @@ class Status(Struct, kw_only=True, gc=False):
     text: str
     message: str | None
     meta: dict[str, Any] | None  # Any: the user's own JSON object
-    others: list[PlacedEvent] = field(default_factory=list)
+    others: Few[PlacedEvent] = ()
 
 
-def distinct_statuses(records: Iterable[PlacedEvent]) -> list[Status]:
-    """The statuses, in order of what stands for them; `records` in order."""
+def distinct_statuses(
+    records: Collection[PlacedEvent], *, by_attempt: Callable[[PlacedEvent], tuple[OrderKey, OrderKey]]
+) -> list[Status]:
+    """The statuses, in order of what stands for them; `records` in order.
+
+    Where there may be several records of one they are looked at in the order of `by_attempt`.
+    """
+    statuses: list[Status] = []
+    messages: set[MessageId] = set()
+    for placed in records:
+        body = _body(placed)
+        if body.message_id in messages or not _is_observed(placed):
+            return _told_apart(sorted(records, key=by_attempt))
+        if body.message_id is not None:
+            messages.add(body.message_id)
+        statuses.append(Status(placed, body.status, body.message, body.meta))
+    return statuses
+
+
+def _told_apart(records: Iterable[PlacedEvent]) -> list[Status]:
     observed: list[PlacedEvent] = []
     stored: list[PlacedEvent] = []
     for placed in records:
@@ -61,7 +81,7 @@ def _is_observed(placed: PlacedEvent) -> bool:
 
 def _body(placed: PlacedEvent) -> StatusPublished | TaskLifecycleStatusPublished:
     body = placed.event.body
-    if not isinstance(body, StatusPublished | TaskLifecycleStatusPublished):
+    if not isinstance(body, STATUS_TYPES):
         raise TypeError(f"{type(body).__name__} is no status")
     return body
 
@@ -86,7 +106,9 @@ class _Register:
         same = self._observed_by_message[message] = self._take(placed, body, known)
         if known is not None:
             # A repeated attempt said it again, after more statuses of its own: the last time is the one.
-            same.others[-1], same.placed = same.placed, placed
+            if same.others:
+                same.others[-1] = same.placed
+            same.placed = placed
         return same
 
     def expect_others_of(self, placed: PlacedEvent, status: Status) -> None:
@@ -140,7 +162,7 @@ class _Register:
             same = Status(placed=placed, text=body.status, message=body.message, meta=body.meta)
             self.statuses.append(same)
         else:
-            same.others.append(placed)
+            same.others = with_one_more(same.others, placed)
             same.message = same.message if same.message is not None else body.message
             same.meta = same.meta if same.meta is not None else body.meta
         return same

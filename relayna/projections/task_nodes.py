@@ -6,6 +6,7 @@ Owns their labels and annotations. `attempt_nodes.py` and `message_nodes.py` dra
 from __future__ import annotations
 
 from collections.abc import Collection
+from operator import attrgetter
 from typing import Any, Final
 
 from relayna.events import DeadLetterReplayed, Opaque, TaskPublished
@@ -13,7 +14,7 @@ from relayna.events.status import TERMINAL_STATUSES
 from relayna.projections.attempts import AGGREGATION
 from relayna.projections.attribution import OBSERVED, Attribution
 from relayna.projections.dead_letters import DeadLetter
-from relayna.projections.drawing import Drawing, node_id
+from relayna.projections.drawing import Drawing, annotated, node_id
 from relayna.projections.graph import NodeState
 from relayna.projections.kinship import first_parent_told
 from relayna.projections.rooting import source_node
@@ -47,6 +48,8 @@ _STATE_AFTER: Final[dict[str, NodeState]] = {
     "manual_retry": "retrying",
     "released": "queued",
 }
+_SESSION: Final = attrgetter("event.envelope.session_id")
+_CORRELATION: Final = attrgetter("event.envelope.correlation_id")
 
 
 def task_state(run: TaskRun, terminal_statuses: Collection[str] = TERMINAL_STATUSES) -> NodeState:
@@ -82,54 +85,61 @@ def draw_root(
     **annotations: Any,  # Any: JSON values
 ) -> None:
     """The task itself; a child is an `aggregation_child`."""
-    events = [placed.event for placed in run.ordered]
     drawing.node(
         home,
         "task" if home.startswith("task:") else "aggregation_child",
         task_id=run.task_id,
         label=run.task_id,
-        ref=run.task_id,
         time=None,
-        annotations={
-            "state": task_state(run, terminal_statuses),
-            "parent_task_id": first_parent_told(events),
-            "session_id": next((one.envelope.session_id for one in events if one.envelope.session_id), None),
-            "correlation_id": next(
-                (one.envelope.correlation_id for one in events if one.envelope.correlation_id), None
-            ),
-            **annotations,
-        },
+        annotations=annotated(
+            run.task_id,
+            {
+                "state": task_state(run, terminal_statuses),
+                "parent_task_id": first_parent_told(placed.event for placed in run.ordered),
+                "session_id": next(filter(None, map(_SESSION, run.ordered)), None),
+                "correlation_id": next(filter(None, map(_CORRELATION, run.ordered)), None),
+                **annotations,
+            },
+        ),
     )
 
 
 def draw_statuses(run: TaskRun, home: str, drawing: Drawing) -> None:
     """Each status, on the attempt that published it."""
     prefix = node_id("status", run.task_id)
+    attempts = run.attempts.by_ref
     for number, status in enumerate(run.statuses, 1):
-        own_id = f"{prefix}:{number}"
-        by = attribution_of_status(run, status)
+        placed, own_id = status.placed, f"{prefix}:{number}"
         drawing.node(
             own_id,
             "status_event",
             task_id=run.task_id,
             label=status.text,
-            ref=status.placed.own_id,
-            time=status.placed.time,
-            annotations={
-                "state": _STATE_OF_STATUS.get(status.text),
-                "message": status.message,
-                "meta": status.meta or None,
-                "stage": getattr(status.placed.event.body, "stage", None),
-            },
+            time=placed.time,
+            annotations=_of_status(status),
         )
-        drawing.edge(
-            by.attempt.node_id if by.attempt else home,
-            own_id,
-            "published_status",
-            time=status.placed.time,
-            evidence=by.evidence,
-            rule=by.rule,
-        )
+        attempt_id = placed.event.envelope.attempt_id
+        named = None if attempt_id is None else attempts.get(attempt_id)
+        if named is not None:
+            source, evidence, rule = named.node_id, OBSERVED, None
+        else:
+            by = attribution_of_status(run, status)
+            source, evidence, rule = by.attempt.node_id if by.attempt else home, by.evidence, by.rule
+        drawing.edge(source, own_id, "published_status", time=placed.time, evidence=evidence, rule=rule)
+
+
+def _of_status(status: Status) -> dict[str, Any]:
+    shown: dict[str, Any] = {"ref": status.placed.own_id}
+    state, stage = _STATE_OF_STATUS.get(status.text), getattr(status.placed.event.body, "stage", None)
+    if state is not None:
+        shown["state"] = state
+    if status.message is not None:
+        shown["message"] = status.message
+    if status.meta:
+        shown["meta"] = status.meta
+    if stage is not None:
+        shown["stage"] = stage
+    return shown
 
 
 def attribution_of_status(run: TaskRun, status: Status) -> Attribution:
@@ -143,6 +153,8 @@ def attribution_of_status(run: TaskRun, status: Status) -> Attribution:
 
 def draw_retries(run: TaskRun, home: str, drawing: Drawing) -> None:
     """Each retry, on the attempt that scheduled it."""
+    if not run.retries:
+        return
     continued = {birth.source for birth in run.births.values()}
     for retry in run.retries:
         body, by = retry.body, retry.by
@@ -152,17 +164,19 @@ def draw_retries(run: TaskRun, home: str, drawing: Drawing) -> None:
             "retry",
             task_id=run.task_id,
             label=f"retry {number}",
-            ref=retry.placed.own_id,
             time=retry.placed.time,
-            annotations={
-                "state": None if retry.node_id in continued else "retrying",
-                "retry_attempt": body.retry_attempt,
-                "max_retries": body.max_retries,
-                "delay_ms": body.delay_ms,
-                "reason": body.reason,
-                "queue_name": body.queue_name,
-                "source_queue_name": body.source_queue_name,
-            },
+            annotations=annotated(
+                retry.placed.own_id,
+                {
+                    "state": None if retry.node_id in continued else "retrying",
+                    "retry_attempt": body.retry_attempt,
+                    "max_retries": body.max_retries,
+                    "delay_ms": body.delay_ms,
+                    "reason": body.reason,
+                    "queue_name": body.queue_name,
+                    "source_queue_name": body.source_queue_name,
+                },
+            ),
         )
         source = source_node(run, by.attempt, body.message_id) or home
         time = retry.placed.time
@@ -171,26 +185,30 @@ def draw_retries(run: TaskRun, home: str, drawing: Drawing) -> None:
 
 def draw_dead_letters(run: TaskRun, home: str, drawing: Drawing) -> None:
     """Each dead letter, on the attempt that it ended."""
+    if not run.letters:
+        return
     names = (
         "dead_letter_id", "reason", "exception_type", "exception_message", "retry_attempt", "max_retries",
         "queue_name", "source_queue_name", "body_size",
     )  # fmt: skip
     replayed = {birth.source for birth in run.births.values() if birth.kind == "replayed_as"}
     for letter in run.letters:
-        by, time = run.attribution_of(letter), letter.placed.time
+        by, time = letter.by, letter.placed.time
         drawing.node(
             letter.node_id,
             "dlq_record",
             task_id=run.task_id,
             label=letter.known("reason") or "dead letter",
-            ref=letter.placed.own_id,
             time=time,
-            annotations={
-                "state": "replayed" if letter.replays or letter.node_id in replayed else "dead_lettered",
-                **{name: letter.known(name) for name in names},
-                "replay_count": len(letter.replays) or None,
-                "replayed_by": _replayed_by(letter) or None,
-            },
+            annotations=annotated(
+                letter.placed.own_id,
+                {
+                    "state": "replayed" if letter.replays or letter.node_id in replayed else "dead_lettered",
+                    **{name: letter.known(name) for name in names},
+                    "replay_count": len(letter.replays) or None,
+                    "replayed_by": _replayed_by(letter) or None,
+                },
+            ),
         )
         source = source_node(run, by.attempt, letter.known("message_id")) or home
         drawing.edge(
@@ -215,12 +233,14 @@ def draw_opaque(run: TaskRun, drawing: Drawing) -> None:
                 "opaque_event",
                 task_id=run.task_id,
                 label=body.type_name or body.reason,
-                ref=placed.own_id,
                 time=placed.time,
-                annotations={
-                    "state": "unknown",
-                    "reason": body.reason,
-                    "version": body.version,
-                    "attempt": placed.event.envelope.attempt_id,
-                },
+                annotations=annotated(
+                    placed.own_id,
+                    {
+                        "state": "unknown",
+                        "reason": body.reason,
+                        "version": body.version,
+                        "attempt": placed.event.envelope.attempt_id,
+                    },
+                ),
             )

@@ -11,12 +11,14 @@ from msgspec import Struct
 
 from relayna.events import RecordedEvent
 from relayna.ids import EventId, TaskId
-from relayna.projections.attempts import Attempts, gather_attempts
+from relayna.projections.attempts import Attempts
 from relayna.projections.attribution import Attribution, Evidence, attribute
 from relayna.projections.dead_letters import DeadLetter
+from relayna.projections.few import Few
 from relayna.projections.graph import EdgeKind
 from relayna.projections.logical_messages import LogicalMessage
-from relayna.projections.ordering import PlacedEvent, in_causal_order
+from relayna.projections.ordering import PlacedEvent, place_events, sorted_places
+from relayna.projections.reading import read_events
 from relayna.projections.retries import Retry
 from relayna.projections.statuses import Status
 
@@ -46,24 +48,19 @@ class TaskRun:
 
     def __init__(self, task_id: TaskId, events: Mapping[EventId, RecordedEvent]) -> None:
         self.task_id = task_id
-        self.ordered, self.circular = in_causal_order(events)
-        self.attempts: Attempts = gather_attempts(self.ordered)
-        self.placed: dict[EventId, PlacedEvent] = {placed.own_id: placed for placed in self.ordered}
+        self.placed, self.circular = place_events(events)
+        self.ordered = sorted_places(self.placed)
+        self.reading = read_events(self.ordered)
+        self.attempts: Attempts = self.reading.attempts
         self.statuses: list[Status] = []
-        self.retries: list[Retry] = []
-        self.letters: list[DeadLetter] = []
-        self.letters_by: dict[int, Attribution] = {}
-        """Which attempt each dead letter ended, by the letter's number."""
+        self.retries: Few[Retry] = ()
+        self.letters: Few[DeadLetter] = ()
         self.messages: dict[str, LogicalMessage] = {}
         self.children: dict[TaskId, Child] = {}
-        self.opaque: list[PlacedEvent] = []
-        self.losses: list[PlacedEvent] = []
-        self.message_of: dict[str, str] = {}
-        """The message node of each stage attempt, by the attempt's ref."""
+        self.opaque: Few[PlacedEvent] = ()
+        self.losses: Few[PlacedEvent] = ()
         self.births: dict[str, Birth] = {}
         """By the attempt's ref."""
-        self.redelivered_after: set[str] = set()
-        """Refs of attempts whose delivery was handed out again after them."""
 
     def attribute(self, placed: PlacedEvent) -> Attribution:
         """The attempt that made this fact."""
@@ -73,7 +70,3 @@ class TaskRun:
         """The node of that logical message; none outside workflows."""
         message = self.messages.get(message_id) if message_id is not None else None
         return None if message is None else message.node_id
-
-    def attribution_of(self, letter: DeadLetter) -> Attribution:
-        """Which attempt this dead letter ended."""
-        return self.letters_by[letter.number]

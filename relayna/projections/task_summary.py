@@ -182,7 +182,7 @@ def _drawn_times(run: TaskRun) -> Iterator[Instant]:
         if first is not None:
             yield first.time
         for attempt in message.joined:
-            if attempt.closed_at is not None and run.message_of.get(attempt.ref) != message.node_id:
+            if attempt.closed_at is not None and attempt.message_node != message.node_id:
                 yield attempt.closed_at
     for child in run.children.values():
         if child.finished is not None and isinstance(child.finished.event.body, ChildFinished):

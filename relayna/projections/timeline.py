@@ -7,7 +7,7 @@ was told is here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct, field
@@ -124,7 +124,7 @@ def _entries(run: TaskRun, start: Instant | None) -> Iterable[TimelineEntry]:
     tellings = _tellings(run)
     by = _known_attributions(run)
     waits = {attempt.opened.own_id: attempt for attempt in run.attempts.members if attempt.opened}
-    ends = {attempt.closings[-1].own_id: attempt for attempt in run.attempts.members if attempt.closings}
+    ends = {attempt.closing.own_id: attempt for attempt in run.attempts.members if attempt.closing}
     for placed in run.ordered:
         own_id = placed.own_id
         if own_id not in tellings.again:
@@ -132,7 +132,7 @@ def _entries(run: TaskRun, start: Instant | None) -> Iterable[TimelineEntry]:
                 placed,
                 start,
                 by=by.get(own_id) or _attribution(run, placed),
-                queue_wait_ms=_queue_wait(run, waits.get(own_id)),
+                queue_wait_ms=_queue_wait(waits.get(own_id)),
                 duration_ms=_duration(ends.get(own_id)),
                 told_again=tellings.times.get(own_id, 0),
             )
@@ -144,7 +144,7 @@ class _Tellings(Struct):
     again: set[EventId] = field(default_factory=set)
     times: dict[EventId, int] = field(default_factory=dict)
 
-    def add(self, placed: PlacedEvent, others: list[PlacedEvent]) -> None:
+    def add(self, placed: PlacedEvent, others: Sequence[PlacedEvent]) -> None:
         """One fact: the record that stands for it, and the others."""
         self.times[placed.own_id] = len(others)
         self.again.update(other.own_id for other in others)
@@ -162,7 +162,7 @@ def _tellings(run: TaskRun) -> _Tellings:
 def _known_attributions(run: TaskRun) -> dict[EventId, Attribution]:
     """Of facts of which several records may know the attempt: as the graph has them."""
     statuses = {status.placed.own_id: attribution_of_status(run, status) for status in run.statuses}
-    return statuses | {letter.placed.own_id: run.attribution_of(letter) for letter in run.letters}
+    return statuses | {letter.placed.own_id: letter.by for letter in run.letters}
 
 
 def _attribution(run: TaskRun, placed: PlacedEvent) -> Attribution:
@@ -206,8 +206,8 @@ def _entry(
     )
 
 
-def _queue_wait(run: TaskRun, attempt: Attempt | None) -> int | None:
-    due = None if attempt is None else due_at(run, attempt)
+def _queue_wait(attempt: Attempt | None) -> int | None:
+    due = None if attempt is None else due_at(attempt)
     if attempt is None or due is None or UNTIMED in (due, attempt.begun):
         return None
     return milliseconds_between(due, attempt.begun)

@@ -174,6 +174,7 @@ def checked_task_id(task_id: object) -> TaskId:
     return TaskId(task_id)
 
 
+@lru_cache(maxsize=8192)
 def encode_task_id(task_id: TaskId) -> str:
     """The task's part of a key; different ids always give different parts.
 

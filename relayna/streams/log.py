@@ -128,7 +128,10 @@ class StreamState(Struct, frozen=True, kw_only=True, gc=False):
     entries_added: int = 0
     """Entries ever appended; more than `length` when some were trimmed or deleted."""
     last_id: StreamId | None = None
+    """That was given last, also when its entry has gone."""
     expires_in_ms: int | None = None
+    first_id: StreamId | None = None
+    """Of the oldest entry that is there."""
 
 
 class StreamPage(Struct, frozen=True, kw_only=True, gc=False):

@@ -274,6 +274,7 @@ class _Stream(Generic[_Item]):
             entries_added=self._added,
             last_id=StreamId(f"{self._last[0]}-{self._last[1]}"),
             expires_in_ms=(self.expires_at - now) // 1000,
+            first_id=self._items[0].stream_id if self._items else None,
         )
 
     def _first_after(self, stream_id: StreamId) -> int:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from relayna.api.negotiation import preferred_media_type
 
-OFFERED = ["application/json", "text/vnd.mermaid", "text/x-mermaid"]
+OFFERED = ("application/json", "text/vnd.mermaid", "text/x-mermaid")
 JSON, MERMAID, OTHER_MERMAID = OFFERED
 
 

@@ -6,7 +6,9 @@ import math
 
 import pytest
 from benchmarking.sample_reports import figure, report
+from msgspec.structs import replace
 
+from benchmarks.carried import Carried
 from benchmarks.figures import Figure
 from benchmarks.results import CaseResult
 from benchmarks.shape import faults
@@ -18,7 +20,14 @@ def faults_of(*figures: Figure, error: str = "") -> list[str]:
 
 
 def test_a_whole_one_has_none() -> None:
-    assert faults(report(), ["record", "append"]) == []
+    assert faults(report(), ["record", "append"], lines=[]) == []
+
+
+def test_what_one_of_each_carries_has_its_figures() -> None:
+    line = Carried(who="a worker", what="events", case="append", figures=("recorder",))
+    assert faults(report(), [], [line]) == []
+    [fault] = faults(report(), [], [replace(line, figures=("renamed",))])
+    assert fault == "append: lacks what tells how many events a worker carries: renamed"
 
 
 @pytest.mark.parametrize(
@@ -28,7 +37,7 @@ def test_a_whole_one_has_none() -> None:
         (figure(1, 2), "has 2 samples of 3 rounds"),
         (figure(1, math.nan, 2), "has samples that are no numbers"),
         (figure(1, math.inf, 2), "has samples that are no numbers"),
-        (figure(1, -1, 2), "has samples below zero"),
+        (figure(1, -1, -2), "is below zero"),
         (figure(1, 1, 2, beside="other"), "stands beside 'other', which is not there"),
     ],
 )
@@ -38,7 +47,7 @@ def test_figures_that_are_none(sound: Figure, fault: str) -> None:
 
 def test_figures_that_are_fine() -> None:
     measured_once = figure(330, name="once")
-    difference = figure(1, -1, 2, name="difference", signed=True)
+    difference = figure(1, -1, -2, name="difference", signed=True)
     unmeasured = figure(name="unmeasured", note="no server")
     assert faults_of(measured_once, difference, unmeasured) == []
 

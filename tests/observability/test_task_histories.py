@@ -14,7 +14,7 @@ from relayna.errors import ExecutionNotFound, InvalidQuery
 from relayna.events import RecordedEvent
 from relayna.ids import EventId, TaskId
 from relayna.observability import history_pages, task_histories
-from relayna.observability.family_reading import FamilyBounds
+from relayna.observability.family_history import FamilyBounds
 from relayna.observability.history_pages import HistoryPage
 from relayna.observability.task_histories import TaskHistories
 from relayna.streams import Append, Log, MemoryLog, StreamPage, StreamRange, TaskAddress

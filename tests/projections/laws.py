@@ -66,6 +66,22 @@ def assert_snapshot_and_rest(projection: AnyProjection, items: Sequence[Item], c
     assert projection.snapshot(before) == projection.snapshot(restored)
 
 
+def assert_finished_states_go_on(
+    projection: AnyProjection, items: Sequence[Item], cuts: Sequence[int], query: Any
+) -> None:
+    """Finished at each cut and at the end it answers like the whole, and takes back no answer that it gave."""
+    state, begun = projection.initial("root"), 0  # type: ignore[arg-type]
+    given: list[tuple[Any, bytes]] = []
+    for cut in (*sorted(cuts), len(items)):
+        for item in items[begun:cut]:
+            projection.apply(state, item)
+        begun = max(begun, cut)
+        graph = projection.finish(state, query)
+        given.append((graph, answer(projection, items[:cut], query)))
+        assert encode_graph(graph) == given[-1][1]
+    assert [encode_graph(graph) for graph, _ in given] == [told for _, told in given]
+
+
 def assert_well_formed(graph: ExecutionGraph) -> None:
     """What holds of every graph."""
     ids = [node.id for node in graph.nodes]

@@ -1,4 +1,4 @@
-"""Which events make an attempt, and which attempt a record without ids belongs to."""
+"""Which attempt a record without ids belongs to."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import pytest
 from projections.plain_histories import at, plain_items
 from projections.test_execution import graph_of
 
-from relayna.events import RecordedEvent, TaskMessageReceived, WorkflowMessageReceived
-from relayna.projections.attempts import AGGREGATION, Line, gather_attempts, lane_of
+from relayna.events import TaskMessageReceived, WorkflowMessageReceived
+from relayna.projections.attempts import AGGREGATION, Line, lane_of
 from relayna.projections.ordering import in_causal_order
+from relayna.projections.reading import read_events
 from relayna.testing import history, node, nodes
 
 
@@ -62,27 +63,6 @@ def test_facts_about_an_attempt_do_not_move_its_beginning() -> None:
     assert node(graph, "task-attempt:T:1").timestamp == "2026-01-01T00:00:00.001000+00:00"
 
 
-def gathered(events: list[RecordedEvent]) -> Any:
-    ordered, _ = in_causal_order({event.envelope.event_id: event for event in events})
-    return gather_attempts(ordered)
-
-
-def test_numbers_and_what_opened_it() -> None:
-    attempts = gathered(history("T").published().attempt().status("x").acked().events).members
-    assert [attempt.seqs for attempt in attempts] == [[0, 1, 2, 3, 4]]
-    assert attempts[0].observed
-    assert not attempts[0].only_told_of
-    assert isinstance(attempts[0].received, TaskMessageReceived)
-    assert attempts[0].identity == (attempts[0].received.message_id, "work", 0, 0)
-
-
-def test_copies_of_other_tasks_facts_make_no_attempt() -> None:
-    parent = history("T").published().attempt()
-    parent.spawns("C").attempt().acked()
-    own = [event for event in parent.events if event.envelope.task_id == "T"]
-    assert len(gathered(own).members) == 1
-
-
 @pytest.mark.parametrize(
     ("body", "lane"),
     [
@@ -98,7 +78,9 @@ def test_lanes(body: Any, lane: str) -> None:
 
 def test_a_line_finds_the_newest_begun_by_a_time() -> None:
     line = Line()
-    attempts = gathered(history("T", tick=1).published().attempt().retried().attempt().events).members
+    events = history("T", tick=1).published().attempt().retried().attempt().events
+    ordered, _ = in_causal_order({event.envelope.event_id: event for event in events})
+    attempts = read_events(ordered).attempts.members
     for attempt in attempts:
         line.append(attempt)
     first, second = (attempt.key[0] for attempt in attempts)

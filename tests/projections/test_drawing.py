@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relayna.instants import UNTIMED, Instant
-from relayna.projections.drawing import Drawing, node_id
+from relayna.projections.drawing import Drawing, annotated, node_id
 
 parts = st.lists(st.text(":%3A25x", max_size=4), min_size=1, max_size=3)
 
@@ -20,8 +20,8 @@ def drawn(*times: int | None) -> Drawing:
     drawing = Drawing()
     for number, time in enumerate(times):
         drawing.node(
-            f"n{number}", "status_event", task_id="T", label="s", ref=f"r{number}",
-            time=None if time is None else Instant(time), annotations={"empty": None, "number": number},
+            f"n{number}", "status_event", task_id="T", label="s", time=None if time is None else Instant(time),
+            annotations=annotated(f"r{number}", {"empty": None, "number": number}),
         )  # fmt: skip
     return drawing
 
@@ -47,7 +47,7 @@ def test_a_cut_keeps_what_hangs_on_kept_nodes() -> None:
     for source, target in (("n0", "n2"), ("n0", "n3"), ("n3", "n1")):
         drawing.edge(source, target, "received_by", time=None, evidence="observed")
     drawing.edge("n2", "n1", "joined_from", time=None, evidence="observed")
-    drawing.edge("n2", "n1", "entered_stage", time=None, evidence="observed", birth=False)
+    drawing.edge("n2", "n1", "entered_stage", time=None, evidence="observed", more={"birth": False})
     assert drawing.cut(3) == 1
     assert {node.id for node in drawing.nodes()} == {"n0", "n2", "n3"}
     assert {(edge.source, edge.target) for edge in drawing.edges()} == {("n0", "n2"), ("n0", "n3")}

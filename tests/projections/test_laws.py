@@ -14,6 +14,7 @@ from projections.laws import (
     answer,
     assert_any_order_and_repeats,
     assert_causes_run_forward,
+    assert_finished_states_go_on,
     assert_snapshot_and_rest,
     assert_well_formed,
     fold,
@@ -46,6 +47,16 @@ def test_a_snapshot_and_the_rest_are_all(
     projection: AnyProjection, items: list[Item], query: GraphQuery, data: Any
 ) -> None:
     assert_snapshot_and_rest(projection, items, data.draw(st.integers(0, len(items))), query)
+
+
+@every_projection
+@settings(max_examples=40)
+@given(items=histories, query=queries, data=st.data())
+def test_a_finished_state_takes_more_and_answers_like_the_whole(
+    projection: AnyProjection, items: list[Item], query: GraphQuery, data: Any
+) -> None:
+    cuts = data.draw(st.lists(st.integers(0, len(items)), max_size=3))
+    assert_finished_states_go_on(projection, items, cuts, query)
 
 
 @settings(max_examples=300)

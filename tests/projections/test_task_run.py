@@ -20,5 +20,5 @@ def test_who_made_a_fact_and_whom_a_letter_ended() -> None:
     run = gather_task_run("T", events)  # type: ignore[arg-type]
     sent = next(placed for placed in run.ordered if getattr(placed.event.body, "status", None) == "sent")
     assert run.attribute(sent).attempt is run.attempts.members[0]
-    assert run.attribution_of(run.letters[0]).attempt is run.attempts.members[0]
+    assert run.letters[0].by.attempt is run.attempts.members[0]
     assert run.births == {story.attempt_id: Birth(None, "received_by", "observed")}

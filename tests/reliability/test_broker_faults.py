@@ -13,7 +13,7 @@ import pytest
 from consumer.broker_steps import PATIENCE_SECONDS
 from consumer.rabbitmq.rabbitmq_steps import operator
 from msgspec.structs import replace
-from rabbitmq_server import RabbitMQ, RabbitMQNode
+from rabbitmq_server import RabbitMQ
 from reliability.fleet import Fleet
 from reliability.report import ReliabilityReport
 from reliability.sizes import sized
@@ -23,6 +23,7 @@ from relayna import Recorder, RelaynaClient
 from relayna.errors import ConfigurationMismatch, Disconnected, OutcomeUnknown
 from relayna.observability import ExecutionGraphService
 from relayna.topologies import Declarations, Queue
+from tools.rabbitmq_node import RabbitMQNode
 
 pytestmark = [pytest.mark.anyio, pytest.mark.rabbitmq, pytest.mark.fault]
 

@@ -5,9 +5,8 @@ Owns `seq` and the ids of an attempt's events. Without a sink it says nothing, a
 
 from __future__ import annotations
 
-import contextlib
-
 from relayna.clock import Clock
+from relayna.consumer.attempts.shared_promise import SharedPromise
 from relayna.consumer.edge_words import other_runs
 from relayna.errors import RecorderClosed
 from relayna.events import Body, Envelope, Event, RunEdgeRecorded
@@ -42,7 +41,9 @@ class AttemptObserver:
         correlation_id: str | None,
         producer: str,
         topology_kind: str,
+        promise: SharedPromise | None = None,
     ) -> None:
+        """Whoever gives a `promise`, about the same sink, waits with others for what was said to be stored."""
         self.attempt_id = attempt_id
         self.task_id = task_id
         self.parent_task_id = parent_task_id
@@ -51,6 +52,7 @@ class AttemptObserver:
         self.opened_at: Instant | None = None
         """When it said its first event; None without a sink."""
         self._sink = sink
+        self._promise = SharedPromise(sink) if promise is None and sink is not None else promise
         self._clock = clock
         self._producer = producer
         self._topology_kind = topology_kind
@@ -133,18 +135,17 @@ class AttemptObserver:
 
     async def durable(self) -> Durability:
         """Wait until all that was said is stored, within the sink's budget. A closed sink stores nothing."""
-        if self._sink is None:
+        if self._promise is None:
             return Durability.STORED
         try:
-            return await self._sink.durable()
+            return await self._promise.durable()
         except RecorderClosed:
             return Durability.LOST
 
-    async def make_visible(self) -> None:
+    def make_visible(self) -> None:
         """Have what was said stored soon, without waiting for it."""
-        if self._sink is not None:
-            with contextlib.suppress(RecorderClosed):  # the attempt's end counts it
-                await self._sink.durable(budget_seconds=0)
+        if self._promise is not None:
+            self._promise.show()
 
     def _say(self, body: Body, *, event_id: EventId, seq: int | None, cause: EventId | None) -> None:
         if self._sink is None:

@@ -51,7 +51,7 @@ class Deferral:
         self._client = client
         self._sink = sink
         self._incoming = incoming
-        self._waiting = anyio.CancelScope()
+        self._waiting: anyio.CancelScope | None = None
         self._patience = max(_DEFER_SECONDS, handler_timeout or 0) if incoming.repeated else 0
 
     async def prior(self, handling: Handling) -> PriorAttempts:
@@ -76,7 +76,8 @@ class Deferral:
     def give_up(self) -> None:
         """Wait no longer: the worker stops."""
         self._patience = 0
-        self._waiting.cancel()
+        if self._waiting is not None:
+            self._waiting.cancel()
 
     async def comes_second(self, handling: Handling) -> bool:
         """Whether another copy's attempt goes before this one's own, which is stored by now.

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import math
 from typing import Any, Final
 
 import anyio
-from msgspec import Struct, field
+from msgspec import Struct
 
-from relayna.consumer.attempts.at_hand import AtHand, Handling
+from relayna.consumer.attempts.at_hand import Handling
 from relayna.consumer.attempts.attempt_observer import AttemptObserver
-from relayna.consumer.attempts.context import Context
 from relayna.consumer.attempts.deferral import Deferral
 from relayna.consumer.attempts.ending import Ending
-from relayna.consumer.attempts.facts import AttemptFacts, DeliveryFacts
+from relayna.consumer.attempts.facts import DeliveryFacts
 from relayna.consumer.attempts.failures import failure_of
 from relayna.consumer.attempts.message_contents import record_input, record_output
 from relayna.consumer.attempts.outbox import Outbox
@@ -35,37 +34,20 @@ from relayna.consumer.attempts.outcome import (
 )
 from relayna.consumer.attempts.performance import Performance, settle
 from relayna.consumer.attempts.repeats import PriorAttempts
+from relayna.consumer.attempts.run_settings import RunSettings
 from relayna.consumer.broker import Settlement
-from relayna.consumer.client import RelaynaClient
 from relayna.consumer.messages.incoming import Incoming
-from relayna.consumer.retry_policy import RetryPolicy
 from relayna.errors import Disconnected
 from relayna.ids import AttemptId
 from relayna.signals import AttemptDetails, AttemptSpan
-from relayna.streams.sink import ObservationSink
 
-__all__ = ["DeliveryRun", "HandlerRun", "RunSettings"]
+__all__ = ["DeliveryRun"]
 
 _log: Final = logging.getLogger("relayna.consumer")
 
-HandlerRun = Callable[[Any, Any], Awaitable[object]]
-"""The user's handler as a coroutine function of (envelope, context). Any: whichever kind of consumer."""
 
-
-class RunSettings(Struct, frozen=True, kw_only=True):
-    """What all deliveries of one consumer have in common."""
-
-    client: RelaynaClient
-    sink: ObservationSink | None
-    handler: HandlerRun
-    facts: AttemptFacts
-    context: Callable[..., Context]
-    policy: RetryPolicy
-    consumer_name: str
-    lifecycle: frozenset[str]
-    """Statuses that the consumer publishes by itself."""
-    handler_timeout: float | None
-    at_hand: AtHand = field(default_factory=AtHand)
+class _LetBe(Struct, frozen=True):
+    """A copy of the delivery elsewhere was first, and this attempt was closed for its sake."""
 
 
 class DeliveryRun:
@@ -82,14 +64,16 @@ class DeliveryRun:
         self._deferral = Deferral(
             settings.client, settings.sink, incoming, handler_timeout=settings.handler_timeout
         )
-        self._scope = anyio.CancelScope()
+        self._scope: anyio.CancelScope | None = None
+        """Around the handler, while it runs."""
         self._interrupted = False
 
     def interrupt(self) -> None:
         """Stop the handler: the drain deadline has passed. Its delivery goes back."""
         self._interrupted = True
         self._deferral.give_up()
-        self._scope.cancel()
+        if self._scope is not None:
+            self._scope.cancel()
 
     async def run(self) -> None:
         """Look for repeats, open the attempt, run the handler, decide, perform."""
@@ -126,42 +110,46 @@ class DeliveryRun:
         performance = Performance(ending=ending, decide=self._decide)
         cancelled: asyncio.CancelledError | None = None
         try:
-            result = await self._handle(handling, ending, prior)
-            if result is None:
+            result = await self._begin(handling, ending, prior)
+            if isinstance(result, _LetBe):
                 return False
+            result = result or await self._run_handler(handling, performance)
         except asyncio.CancelledError as error:
+            if handling.decided:
+                raise
             # The consumer's own tasks are being torn down: give the delivery back, then go.
             result, cancelled = Stopped("cancelled"), error
-        handling.decided = True
-        with anyio.CancelScope(shield=True):
-            await performance.perform(result)
+        if result is not None:
+            handling.decided = True
+            ending.context.close()
+            with anyio.CancelScope(shield=True):
+                await performance.perform(result)
         if cancelled is not None:
             raise cancelled
         return True
 
-    async def _handle(self, handling: Handling, ending: Ending, prior: PriorAttempts) -> HandlerResult | None:
-        """How it went; nothing when the attempt was closed at once, for the sake of another."""
+    async def _begin(
+        self, handling: Handling, ending: Ending, prior: PriorAttempts
+    ) -> HandlerResult | _LetBe | None:
+        """Why the handler is not to run; nothing when it is."""
         if prior.closed is not None:
             return HandledBefore(attempt_id=prior.closed, repeats=prior.repeats)
-        try:
-            ending.observer.record(self._settings.facts.received(ending.of))
-            if self._incoming.repeated:
-                await ending.observer.durable()  # what kills its worker at once is counted all the same
-                if await self._deferral.comes_second(handling):
-                    ending.observer.record(ending.given_back("deferred"))
-                    ending.span.ended("released")
-                    return None
-            if self._incoming.malformed is not None:
-                return NotRun(reason="malformed_message", problem=str(self._incoming.malformed))
-            if self._settings.policy.is_poison(prior.unfinished):
-                return NotRun(reason="poison", problem=f"{prior.unfinished} attempts began and never ended")
-            await self._announce(ending)
-            await record_input(ending, self._settings.handler)
-            if not self._client.broker.is_open(self._incoming.delivery):
-                return Stopped("channel_closed")
-            return await self._run_handler(ending)
-        finally:
-            ending.context.close()
+        ending.observer.record(self._settings.facts.received(ending.of))
+        if self._incoming.repeated:
+            await ending.observer.durable()  # what kills its worker at once is counted all the same
+            if await self._deferral.comes_second(handling):
+                ending.observer.record(ending.given_back("deferred"))
+                ending.span.ended("released")
+                return _LetBe()
+        if self._incoming.malformed is not None:
+            return NotRun(reason="malformed_message", problem=str(self._incoming.malformed))
+        if self._settings.policy.is_poison(prior.unfinished):
+            return NotRun(reason="poison", problem=f"{prior.unfinished} attempts began and never ended")
+        await self._announce(ending)
+        await record_input(ending, self._settings.handler)
+        if not self._client.broker.is_open(self._incoming.delivery):
+            return Stopped("channel_closed")
+        return None
 
     async def _announce(self, ending: Ending) -> None:
         try:
@@ -169,22 +157,34 @@ class DeliveryRun:
         except Disconnected as error:
             # The work can begin all the same: the connection that publishes is not the one that consumes.
             ending.count_unpublished("processing", error)
-        await ending.observer.make_visible()
+        ending.observer.make_visible()
 
-    async def _run_handler(self, ending: Ending) -> HandlerResult:
+    async def _run_handler(self, handling: Handling, performance: Performance) -> HandlerResult | None:
+        """How it was cut off; nothing when it ended by itself, and what follows is carried out."""
         timeout = self._settings.handler_timeout
+        self._scope = scope = anyio.CancelScope()
         if timeout is not None:
-            self._scope.deadline = anyio.current_time() + timeout
+            scope.deadline = anyio.current_time() + timeout
+        if self._interrupted:
+            scope.cancel()
         result: HandlerResult | None = None
-        with self._scope:
-            result = await self._call_handler(ending)
+        with scope:
+            result = await self._call_handler(performance.ending)
+            if not scope.cancel_called:
+                # What may be cut off is over, and the same scope keeps the rest from it: to enter another for
+                # each message costs as much as to record it (docs/decisions/0019).
+                self._scope, handling.decided = None, True
+                scope.deadline, scope.shield = math.inf, True
+                await performance.perform(result)
+                return None
         # A handler may answer a cancellation with an error of its own: it was interrupted all the same.
-        if self._scope.cancel_called and not isinstance(result, Returned):
-            if self._interrupted or timeout is None:
-                return Stopped("drain_deadline")
-            message = f"the handler took over {timeout:g} s"
-            return Failed(exception_type="HandlerTimeout", exception_message=message)
-        return result or Stopped("cancelled")
+        if isinstance(result, Returned):
+            return result
+        if self._interrupted or timeout is None:
+            return Stopped("drain_deadline")
+        return Failed(
+            exception_type="HandlerTimeout", exception_message=f"the handler took over {timeout:g} s"
+        )
 
     async def _call_handler(self, ending: Ending) -> HandlerResult:
         try:
@@ -194,6 +194,8 @@ class DeliveryRun:
                 raise
             ending.span.raised(error)
             return failure_of(error, self._settings.policy.non_retryable, redact=self._client.redact)
+        finally:
+            ending.context.close()
         record_output(ending, returned)
         return Returned(ending.context.manual_retry_request)
 
@@ -272,6 +274,7 @@ class DeliveryRun:
             correlation_id=self._incoming.correlation_id,
             producer=self._client.producer,
             topology_kind=self._client.topology_kind,
+            promise=self._settings.promise,
         )
 
 

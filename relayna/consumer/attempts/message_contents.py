@@ -31,7 +31,7 @@ _STORING_SECONDS: Final = 5.0
 
 async def record_input(ending: Ending, handler: object) -> None:
     """Say what is about to be handled. Waits for the storage at most; never raises but for a cancellation."""
-    if not lineage_emits() or ending.observer.is_silent:
+    if ending.observer.is_silent or not lineage_emits():
         return
     of, delivery = ending.of, ending.of.delivery
     body = delivery.message.body

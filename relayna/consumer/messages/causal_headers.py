@@ -47,39 +47,35 @@ class CausalHeaders(Struct, frozen=True, kw_only=True, gc=False):
 
 
 def _header(name: str) -> tuple[str, str]:
-    return name, _PREFIX + name.replace("_", "-")
+    return _PREFIX + name.replace("_", "-"), name
 
 
-_TEXT_FIELDS: Final = (
+_TEXTS: Final = dict(map(_header, (
     "cause", "task_id", "session_id", "parent_task_id", "message_id", "stage", "origin_stage", "batch_id",
-)  # fmt: skip
-_TEXTS: Final = tuple(map(_header, _TEXT_FIELDS))
-_NUMBERS: Final = tuple(map(_header, ("retry_attempt", "replay_count")))
-_REPEATED: Final = _header("repeated")
-_ALL: Final = (*_TEXTS, *_NUMBERS, _REPEATED)
-"""Each field with its header."""
+)))  # fmt: skip
+_NUMBERS: Final = dict(map(_header, ("retry_attempt", "replay_count")))
+_REPEATED: Final = _PREFIX + "repeated"
+_ALL: Final = (*_TEXTS.items(), *_NUMBERS.items(), (_REPEATED, "repeated"))
+"""Each header with its field."""
 
 
 def read_headers(headers: Mapping[str, Any]) -> CausalHeaders:  # Any: AMQP header values
     """What a message's headers say."""
     found: dict[str, Any] = {}  # Any: by field
-    for name, header in _TEXTS:
-        value = headers.get(header)
-        if isinstance(value, bytes):
-            value = value.decode(errors="replace")
-        if isinstance(value, str) and value:
-            found[name] = value
-    for name, header in _NUMBERS:
-        value = headers.get(header)
-        if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31:
-            found[name] = int(value)
-    return CausalHeaders(repeated=headers.get(_REPEATED[1]) is True, **found)
+    for header, value in headers.items():
+        if header in _TEXTS:
+            text = value.decode(errors="replace") if isinstance(value, bytes) else value
+            if isinstance(text, str) and text:
+                found[_TEXTS[header]] = text
+        elif header in _NUMBERS and type(value) is not bool and isinstance(value, int) and 0 < value < 2**31:
+            found[_NUMBERS[header]] = int(value)
+    return CausalHeaders(repeated=headers.get(_REPEATED) is True, **found)
 
 
 def write_headers(causal: CausalHeaders, user: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Headers for a publish: the user's own, and these. Any: AMQP header values."""
     headers = carried_headers(user or {})
-    for name, header in _ALL:
+    for header, name in _ALL:
         value = getattr(causal, name)
         if value:
             headers[header] = value

@@ -1,6 +1,6 @@
 """The channels that deliveries come by, and settling on them.
 
-Owns channel numbers, which are never used twice in a broker's life, and which tags are unsettled.
+Owns channel numbers, which are never used twice in a broker's life. What is sent for each is `settlements.py`'s.
 Subscribing again after a channel is lost is the subscription's affair.
 """
 
@@ -23,11 +23,11 @@ from relayna.consumer.rabbitmq.errands import Errands
 from relayna.consumer.rabbitmq.failures import DRIVER_ERRORS, problem_of
 from relayna.consumer.rabbitmq.link import Link, close_channel
 from relayna.consumer.rabbitmq.message import incoming_delivery
+from relayna.consumer.rabbitmq.settlements import Settlements
 from relayna.errors import BrokerError, BrokerRefused, Disconnected, NotDeclared
 
 __all__ = ["ConsumingChannel", "ConsumingChannels"]
 
-_SECONDS_TO_SETTLE = 10.0
 _SECONDS_TO_STOP = 5.0
 
 
@@ -43,7 +43,7 @@ class ConsumingChannel:
         """Set when nothing more comes by it: it is closed, or the broker cancelled its consumer."""
         self._channel = channel
         self._receive = receive
-        self._unsettled: set[int] = set()
+        self._settlements = Settlements(channel.get_underlay_channel)
         self._consumer_tag: str | None = None
         channel.close_callbacks.add(lambda *_: self.interrupted.set())
 
@@ -82,31 +82,19 @@ class ConsumingChannel:
         RabbitMQ would close the channel over a second settlement, and hand its other deliveries out again.
         """
         tag = delivery.delivery_tag
-        if tag not in self._unsettled:
+        if tag not in self._settlements:
             raise Disconnected(f"Delivery {tag} of queue {self.queue_name!r}, settled before,")
-        self._unsettled.discard(tag)
-        with anyio.move_on_after(_SECONDS_TO_SETTLE):
-            try:
-                await isolated(self._send(tag, settlement))
-            except DRIVER_ERRORS as error:
-                raise self._failure(error) from error
-            return
-        raise Disconnected(f"Channel {self.number} of queue {self.queue_name!r} (nobody reads it)")
+        problem = await self._settlements.settle(tag, settlement)
+        if problem is not None:
+            raise self._failure(problem) from problem
 
     async def close(self) -> None:
         """Close it: what is unsettled goes back to the queue."""
         await close_channel(self._channel)
 
-    async def _send(self, tag: int, settlement: Settlement) -> None:
-        underlying = await self._channel.get_underlay_channel()
-        if settlement is Settlement.ACK:
-            await underlying.basic_ack(tag)
-        else:
-            await underlying.basic_reject(tag, requeue=settlement is Settlement.RELEASE)
-
     async def _handed_out(self, message: DeliveredMessage) -> None:
         delivery = incoming_delivery(message, queue_name=self.queue_name, channel=self.number)
-        self._unsettled.add(delivery.delivery_tag)
+        self._settlements.handed_out(delivery.delivery_tag)
         self._receive(delivery)
 
     def _cancelled_by_broker(self, _: object) -> None:

@@ -7,6 +7,7 @@ Owns the translation of properties and headers. AMQP's limits are checked in
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import NoneType
 from typing import Any, Final
 
 import aio_pika
@@ -19,6 +20,8 @@ __all__ = ["incoming_delivery", "outgoing_message"]
 
 _DELIVERY_COUNT: Final = "x-delivery-count"
 """Quorum queues put it on what they hand out again; it belongs to the delivery, not to the message."""
+
+_AS_THEY_ARE: Final = frozenset({str, int, bool, float, NoneType})
 
 
 def outgoing_message(message: Message) -> aio_pika.Message:
@@ -46,7 +49,10 @@ def incoming_delivery(message: DeliveredMessage, *, queue_name: str, channel: in
     return Delivery(
         message=Message(
             body=message.body,
-            headers={name: _as_written(value) for name, value in headers.items()},
+            headers={
+                name: value if type(value) in _AS_THEY_ARE else _as_written(value)
+                for name, value in headers.items()
+            },
             message_id=properties.message_id,
             correlation_id=properties.correlation_id,
             content_type=properties.content_type,

@@ -61,7 +61,8 @@ class RabbitMQSubscription:
 
     async def __anext__(self) -> Delivery:
         """The next delivery. Cancelling the wait takes none."""
-        await anyio.lowlevel.checkpoint()
+        if not self._untaken.empty():  # else the wait itself lets others run
+            await anyio.lowlevel.checkpoint()
         delivery = await self._untaken.get()
         if delivery is None:
             self._untaken.put_nowait(None)

@@ -17,7 +17,7 @@ from relayna.errors import InvalidQuery, RelaynaError
 from relayna.events import RecordedEvent
 from relayna.events.history import StreamFact
 from relayna.ids import TaskId
-from relayna.observability.family_reading import FamilyHistory
+from relayna.observability.family_history import FamilyHistory
 from relayna.observability.graph_answer import GraphTerms
 from relayna.observability.graph_question import checked_question
 from relayna.observability.incident.records import event_of, record_of

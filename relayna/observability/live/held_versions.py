@@ -73,6 +73,8 @@ class HeldVersions:
 
     async def patch_from(self, base: str) -> LiveMessage | None:
         """From a version that is held to what is the latest by now; nothing when it is not held any more."""
+        if base in self._graphs and base in self._patches:
+            return self._patches[base]
         async with self._comparing:
             known, target = self._graphs.get(base), self.latest
             if known is None or target is None:

@@ -93,10 +93,10 @@ class Subscription:
         view = self._view
         if self._version != view.versions.latest:
             await self._tell_version()
-        status = LiveStatus(view.status, view.store)
+        status, message = view.standing()
         if status != self._told:
             self._told = status
-            self._due.append(LiveMessage(status))
+            self._due.append(message)
         if view.over is not None and self._version == view.versions.latest:
             self._is_over = True
             self._due.append(LiveMessage(LiveEnd(view.over, view.status), self._version))

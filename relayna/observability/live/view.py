@@ -17,6 +17,7 @@ from relayna.observability.graph_service import ExecutionGraphService, Versioned
 from relayna.observability.live.finished import is_finished
 from relayna.observability.live.followed import STREAMS_WATCHED, FollowedView, Pace
 from relayna.observability.live.held_versions import HeldVersions
+from relayna.observability.live.messages import LiveMessage, LiveStatus
 from relayna.observability.live.stream_watch import StreamWatch
 from relayna.streams.log import START
 
@@ -57,6 +58,7 @@ class LiveView(FollowedView):
         self.versions = HeldVersions(most=versions)
         self._terminal_statuses = terminal_statuses
         self._is_finished = False
+        self._standing: tuple[LiveStatus, LiveMessage] | None = None
 
     @property
     def is_open(self) -> bool:
@@ -77,6 +79,13 @@ class LiveView(FollowedView):
     def status(self) -> str | None:
         """The latest status of the root task."""
         return self.versions.graph.summary.status
+
+    def standing(self) -> tuple[LiveStatus, LiveMessage]:
+        """How the task and the store stand, and the message that says so: the same one for all who are told it."""
+        status = LiveStatus(self.status, self.store)
+        if self._standing is None or self._standing[0] != status:
+            self._standing = status, LiveMessage(status)
+        return self._standing
 
     async def _is_current(self) -> bool:
         question = self.question

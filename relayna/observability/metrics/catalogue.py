@@ -221,6 +221,14 @@ _READERS: Final = (
         begins=(("full",), ("partial",)),
     ),
     _counter(
+        "relayna_graph_cache_total",
+        "Graphs that were asked for, by what was kept of them.",
+        labels=("outcome",),
+        begins=(("answered",), ("continued",), ("missed",)),
+    ),
+    _counter("relayna_graph_cache_evictions_total", "Streams and graphs forgotten, for more is not kept."),
+    _gauge("relayna_graph_cache_items", "Events, nodes and edges that are kept in memory."),
+    _counter(
         "relayna_missing_inbound_edges_total",
         "Attempts in graphs without exactly one edge that they were born of, and no known gap that explains it.",
     ),

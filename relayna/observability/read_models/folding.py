@@ -6,10 +6,11 @@ Owns how much is read at once, and that folding holds nobody up: much of it goes
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final
 
+import anyio
 import anyio.lowlevel
 import anyio.to_thread
 from msgspec import Struct, field
@@ -33,7 +34,7 @@ from relayna.streams.outcomes import Trouble, ruling
 from relayna.streams.read_models import Row
 from relayna.topologies import Topology, topology_kind
 
-__all__ = ["Folded", "TaskFolder"]
+__all__ = ["Folded", "TaskFolder", "each_at_once"]
 
 _logger = logging.getLogger("relayna.observability")
 
@@ -152,6 +153,26 @@ class TaskFolder:
             kind = chosen_kind((), configured=self._kind)
             account = replace(account, summary=replace(account.summary, topology_kind=kind))
         return account, lineage
+
+
+async def each_at_once(write: Callable[[int, Folded], Awaitable[None]], parts: Mapping[int, Folded]) -> None:
+    """Have each shard's part written, all at the same time: what they ask of a store travels together.
+
+    Raises the first `StoreError` when all others are written.
+    """
+    failures: list[StoreError] = []
+
+    async def one(shard: int, part: Folded) -> None:
+        try:
+            await write(shard, part)
+        except StoreError as error:
+            failures.append(error)
+
+    async with anyio.create_task_group() as together:
+        for shard, part in parts.items():
+            together.start_soon(one, shard, part)
+    if failures:
+        raise failures[0]
 
 
 def _portions(states: dict[TaskAddress, StreamState]) -> Iterator[list[TaskAddress]]:

@@ -16,7 +16,7 @@ from msgspec import Struct
 from relayna.clock import Clock, SystemClock
 from relayna.errors import StoreError
 from relayna.instants import Instant
-from relayna.observability.read_models.folding import Folded, TaskFolder
+from relayna.observability.read_models.folding import Folded, TaskFolder, each_at_once
 from relayna.observability.read_models.held_shards import HeldShards
 from relayna.observability.read_models.leases import LeaseTerms, ShardLeases
 from relayna.observability.read_models.rebuild import Rebuild
@@ -157,8 +157,7 @@ class Indexer:
         some = list(dict.fromkeys([*some, *await self._overdue()]))
         if some:
             folded = await self._folder.fold(some)
-            for shard, part in folded.by_shard(self._keys).items():
-                await self._write(shard, part)
+            await each_at_once(self._write, folded.by_shard(self._keys))
             self._rest(folded)
         return not is_all
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from relayna.errors import StoreError
 from relayna.ids import StreamId, stream_position
-from relayna.observability.read_models.folding import Folded, TaskFolder
+from relayna.observability.read_models.folding import Folded, TaskFolder, each_at_once
 from relayna.observability.read_models.sources import LogSource
 from relayna.observability.read_models.terms import FOLD_VERSION
 from relayna.streams import KeyGrammar, TaskAddress
@@ -21,7 +21,7 @@ from relayna.streams.read_models import Checkpoint, Lease, ReadModels
 
 __all__ = ["Rebuild"]
 
-_TASKS_A_STEP: Final = 100
+_TASKS_A_STEP: Final = 500
 _LOOKED_AT_A_STEP: Final = 20_000
 _REFERENCES_A_PAGE: Final = 5_000
 
@@ -77,11 +77,13 @@ class Rebuild:
             await self._finish()
             return None
         folded = await self._folder.fold(self._some)
-        for shard, part in folded.by_shard(self._keys).items():
-            if await self._models.store(self._leases[shard], rows=part.rows) == "lease_lost":
-                self._lose(shard)
+        await each_at_once(self._store, folded.by_shard(self._keys))
         self._some = []
         return folded
+
+    async def _store(self, shard: int, part: Folded) -> None:
+        if await self._models.store(self._leases[shard], rows=part.rows) == "lease_lost":
+            self._lose(shard)
 
     async def aclose(self) -> None:
         """End the walk, wherever it is."""

@@ -34,10 +34,13 @@ __all__ = [
     "terms_of",
 ]
 
-_TERMS_VERSION: Final = 1
+_TERMS_VERSION: Final = 2
 
 FOLD_VERSION: Final = (TASK_SUMMARY.version * 1_000 + _TERMS_VERSION) * 1_000 + RECORDS_VERSION
-"""What checkpoints name: rows of another are folded anew. Raise one of the three when rows say something else."""
+"""What checkpoints name: rows of another are folded anew.
+
+Raise one of the three when rows say something else, or when stores lay them out in another way.
+"""
 
 _LATEST: Final = Instant(2**53 - 1)
 """In the year 2255: as far as every store can tell microseconds apart. What damaged data says is later is then."""

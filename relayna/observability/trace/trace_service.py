@@ -17,7 +17,8 @@ from relayna.errors import ExecutionNotFound
 from relayna.events import DEFAULT_REDACTION, RecordedEvent, Redact, RunEdgeRecorded
 from relayna.ids import TaskId, Tenant
 from relayna.observability.admission import Admission
-from relayna.observability.family_reading import FamilyHistory, FamilyReader
+from relayna.observability.family_history import FamilyHistory
+from relayna.observability.family_reading import FamilyReader
 from relayna.observability.graph_question import checked_question
 from relayna.observability.history_gaps import missing_in
 from relayna.observability.left_out import bounds_for

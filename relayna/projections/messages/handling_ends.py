@@ -94,7 +94,7 @@ def _cancelled(run: TaskRun | None, ended: Attempt | None) -> Instant | None:
     if run is None or not run.statuses or run.statuses[-1].text != _CANCELLED:
         return None
     status = run.statuses[-1].placed
-    over_before = ended is not None and ended.closings and ended.closings[-1].key < status.key
+    over_before = ended is not None and ended.closing and ended.closing.key < status.key
     return None if over_before else status.time
 
 
@@ -119,7 +119,7 @@ def _error(ended: Attempt, task: TaskHandlings | None) -> MessageError:
     letter = None if task is None else task.letters.get(ended.ref)
     if letter is not None:
         return _given_up(letter)
-    closing: Any = ended.closings[-1].event.body if ended.closings else None  # Any: by name
+    closing: Any = ended.closing.event.body if ended.closing else None  # Any: by name
     return MessageError(exception_class=getattr(closing, "reason", None))
 
 

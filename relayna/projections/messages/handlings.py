@@ -83,7 +83,7 @@ def gather_handlings(run: TaskRun) -> TaskHandlings:
     gathering.take_letters()
     of_attempt = gathering.of_attempt
     of_node = {one.node_id: of_attempt[one.ref] for one in run.attempts.members if one.ref in of_attempt}
-    ended_by = ((letter, run.attribution_of(letter).attempt) for letter in run.letters)
+    ended_by = ((letter, letter.by.attempt) for letter in run.letters)
     sessions = (placed.event.envelope.session_id for placed in run.ordered)
     return TaskHandlings(
         run=run,
@@ -113,7 +113,7 @@ class _Gathering:
             for attempt in message.attempts
         }
         self._copied_from = {retry.node_id: retry.by.attempt for retry in run.retries}
-        self._copied_from |= {letter.node_id: run.attribution_of(letter).attempt for letter in run.letters}
+        self._copied_from |= {letter.node_id: letter.by.attempt for letter in run.letters}
 
     def take(self, attempt: Attempt) -> None:
         contents = self._contents.get(attempt.ref)
@@ -145,7 +145,7 @@ class _Gathering:
         """Messages that the broker gave up, perhaps before anybody took them."""
         for letter in self._run.letters:
             message_id = letter.known("message_id")
-            if message_id is None or self._run.attribution_of(letter).attempt is not None:
+            if message_id is None or letter.by.attempt is not None:
                 continue
             handling = self._of_message.get(message_id)
             if handling is None:

@@ -140,13 +140,8 @@ def _manual_retries(task: TaskHandlings) -> Iterator[_Registration]:
     """Whoever asks for another handling is told of by its own end, which the new message names as its cause."""
     for attempt in task.run.attempts.members:
         by = task.of_attempt.get(attempt.ref)
-        if (
-            by is not None
-            and attempt.outcome.name == "manual_retry"
-            and attempt.observed
-            and attempt.closings
-        ):
-            yield _Registration(attempt.closings[-1], by, task.run.task_id)
+        if by is not None and attempt.outcome.name == "manual_retry" and attempt.observed and attempt.closing:
+            yield _Registration(attempt.closing, by, task.run.task_id)
 
 
 def _first_cause(handling: Handling) -> EventId | None:

@@ -24,11 +24,11 @@ from relayna.streams.log import (
 )
 from relayna.streams.outcomes import stopped_half_way
 from relayna.streams.redis.client import Reply
+from relayna.streams.redis.commands import packed_argument
 from relayna.streams.redis.failures import Failed
 from relayna.streams.redis.places import Place, Places
 from relayna.streams.redis.replies import Packed
 from relayna.streams.redis.script import ScriptCall
-from relayna.streams.redis.wire import packed_argument
 
 __all__ = ["Batch", "BatchStream", "Results", "batches_by_shard", "enter_results", "packed_bounds"]
 

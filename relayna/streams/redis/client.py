@@ -8,22 +8,24 @@ copies of one append, are off; whoever asked decides about trying again.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol, Self, cast
+from typing import Any, Self, cast
 
 import anyio
 from msgspec import Struct, field
 from msgspec.structs import replace
-from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis, SSLConnection
+from redis.asyncio import ConnectionPool, Redis, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from relayna.errors import InvalidSetting, StoreError
+from relayna.errors import InvalidSetting, StoreError, StoreRefused
 from relayna.store_url import Endpoint
+from relayna.streams.redis.commands import portions
 from relayna.streams.redis.confirmation import Confirmation
-from relayna.streams.redis.failures import DRIVER_ERRORS, REFUSALS, Failed, masked_url, translated
+from relayna.streams.redis.connections import Connections
+from relayna.streams.redis.failures import DRIVER_ERRORS, Failed, masked_url, translated
 from relayna.streams.redis.greeting import Part, greeting
 from relayna.streams.redis.replies import Command, Reply
-from relayna.streams.redis.wire import portions
+from relayna.streams.redis.wire import Connection, Refusal
 
 __all__ = ["Command", "ConnectionCount", "ConnectionSettings", "Reply", "StoreClient"]
 
@@ -111,15 +113,18 @@ class StoreClient:
         self._exchanges = 0
         self._retired = False
         self._confirmation = settings.confirmation
-        self._pool = cast(
-            "_Pool",
-            BlockingConnectionPool(
-                max_connections=connections,
-                timeout=_SECONDS_TO_WAIT_FOR_A_CONNECTION,
-                connection_class=settings.connection_class,
-                redis_connect_func=part and _counted(greeting(part, settings.url), settings.count),
-                **settings.options,
-            ),
+        options = dict(settings.options)
+        if part is not None:
+            options["redis_connect_func"] = _counted(greeting(part, settings.url), settings.count)
+
+        def make() -> Connection:
+            return cast("Connection", settings.connection_class(**options))
+
+        self._connections = Connections(
+            make,
+            most=connections,
+            wait_seconds=_SECONDS_TO_WAIT_FOR_A_CONNECTION,
+            silence_seconds=options.get("socket_timeout"),
         )
 
     async def exchange(self, commands: Sequence[Command]) -> list[Reply]:
@@ -145,58 +150,49 @@ class StoreClient:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._pool.aclose()
+        await self._connections.aclose()
 
     async def retire(self) -> None:
         """Close the connections as soon as nobody waits for a reply on one."""
         self._retired = True
         if not self._exchanges:
             with anyio.CancelScope(shield=True):
-                await self._pool.aclose()
+                await self._connections.aclose()
 
     async def _exchange(self, commands: Sequence[Command]) -> list[Reply]:
         try:
-            connection = await self._pool.get_connection()
+            wire = await self._connections.lend()
         except StoreError as error:  # what its greeting found
             return [Failed(error)] * len(commands)
         except DRIVER_ERRORS as error:
             return [Failed(translated(error, command="the connection", url=self.url))] * len(commands)
-        answers: list[Reply] = []
+        said: list[object] = []
         try:
-            for portion in portions(commands):
-                await connection.send_packed_command(portion, check_health=False)
-            for command in commands:
-                answers.append(await self._reply(connection, str(command[0])))
+            await wire.exchange(portions(commands), said, wanted=len(commands))
         except DRIVER_ERRORS as error:
             silence = Failed(translated(error, command="the request", url=self.url), outcome_unknown=True)
-            return answers + [silence] * (len(commands) - len(answers))
+            return [*_replies(commands, said), *[silence] * (len(commands) - len(said))]
         finally:
-            await self._give_back(connection, in_step=len(answers) == len(commands))
-        return answers
+            await self._connections.take_back(wire)
+        return _replies(commands, said)
 
-    async def _reply(self, connection: _Connection, command: str) -> Reply:
-        try:
-            reply = await connection.read_response(disconnect_on_error=False)
-        except REFUSALS as error:
-            return Failed(translated(error, command=command, url=self.url))
-        return (
-            self._without_driver_errors(reply, command) if isinstance(reply, list) else cast("Reply", reply)
-        )
 
-    def _without_driver_errors(self, replies: list[object], command: str) -> list[Reply]:
-        # Errors inside a transaction's reply come as values; only its first level can hold any.
-        return [
-            Failed(translated(reply, command=command, url=self.url))
-            if isinstance(reply, Exception)
-            else cast("Reply", reply)
-            for reply in replies
-        ]
+def _replies(commands: Sequence[Command], said: Sequence[object]) -> list[Reply]:
+    """What the server said, with `Failed` where that was no."""
+    replies: list[Reply] = []
+    for command, reply in zip(commands, said, strict=False):
+        if isinstance(reply, list):
+            # Refusals inside a transaction's reply come as values; only its first level can hold any.
+            replies.append([_reply(part, command) if type(part) is Refusal else part for part in reply])
+        else:
+            replies.append(_reply(reply, command))
+    return replies
 
-    async def _give_back(self, connection: _Connection, *, in_step: bool) -> None:
-        with anyio.CancelScope(shield=True):
-            if not in_step:  # a reply that is still to come would answer the next command
-                await connection.disconnect(nowait=True)
-            await self._pool.release(connection)
+
+def _reply(said: object, command: Command) -> Reply:
+    if isinstance(said, Refusal):
+        return Failed(StoreRefused(str(command[0]), str(said)))
+    return cast("Reply", said)
 
 
 def _counted(
@@ -230,23 +226,3 @@ def _pool_of(url_or_client: object) -> ConnectionPool:
             "not a redis://, rediss:// or unix:// URL with options that redis-py knows",
         ) from None
     return pool
-
-
-class _Connection(Protocol):
-    """The part of redis-py's connection that is used here; its own annotations are incomplete."""
-
-    async def send_packed_command(self, command: bytes, check_health: bool) -> None: ...
-
-    async def read_response(self, *, disconnect_on_error: bool) -> object: ...
-
-    async def disconnect(self, nowait: bool) -> None: ...
-
-
-class _Pool(Protocol):
-    """The part of redis-py's pool that is used here."""
-
-    async def get_connection(self) -> _Connection: ...
-
-    async def release(self, connection: _Connection) -> None: ...
-
-    async def aclose(self) -> None: ...

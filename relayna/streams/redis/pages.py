@@ -13,7 +13,7 @@ from relayna.streams.log import Entry, FeedReference, StreamPage, StreamRange, S
 from relayna.streams.redis.client import Reply
 from relayna.streams.redis.failures import Failed
 
-__all__ = ["feed_references", "stream_entries", "stream_page"]
+__all__ = ["feed_references", "stream_entries", "stream_page", "stream_state"]
 
 
 def stream_page(wanted: StreamRange, keys: KeyGrammar, replies: Reply) -> StreamPage:
@@ -26,7 +26,7 @@ def stream_page(wanted: StreamRange, keys: KeyGrammar, replies: Reply) -> Stream
     found = stream_entries(entries)
     if wanted.newest:
         found.reverse()
-    return StreamPage(address=wanted.address, entries=found, state=_state(info, expiry))
+    return StreamPage(address=wanted.address, entries=found, state=stream_state(info, expiry))
 
 
 def stream_entries(reply: Reply) -> list[Entry]:
@@ -39,15 +39,18 @@ def feed_references(reply: Reply) -> list[FeedReference]:
     return [FeedReference(stream_id, _address(value)) for stream_id, value in _values(reply, b"t")]
 
 
-def _state(info: Reply, expiry: Reply) -> StreamState:
+def stream_state(info: Reply, expiry: Reply) -> StreamState:
+    """From the replies to `XINFO STREAM` and `PTTL`."""
     if not isinstance(info, list):  # "no such key"
         return StreamState()
     facts = dict(zip(info[::2], info[1::2], strict=True))
+    first = facts[b"first-entry"]
     return StreamState(
         length=_number(facts[b"length"]),
         entries_added=_number(facts[b"entries-added"]),
         last_id=StreamId(_text(facts[b"last-generated-id"])),
         expires_in_ms=expiry if isinstance(expiry, int) and expiry >= 0 else None,
+        first_id=StreamId(_text(first[0])) if isinstance(first, list) and first else None,
     )
 
 

@@ -13,7 +13,7 @@ from typing import Final
 from msgspec import Struct
 
 from relayna.streams.keys import KeyGrammar, TaskAddress
-from relayna.streams.redis.wire import packed_argument
+from relayna.streams.redis.commands import packed_argument
 
 __all__ = ["Place", "Places", "feed_reference"]
 

@@ -28,8 +28,11 @@ from relayna.streams.read_models import (
 )
 from relayna.streams.redis.client import Reply
 from relayna.streams.redis.failures import Failed
+from relayna.streams.redis.gathered import GatheredRequests
+from relayna.streams.redis.index_leaves import LeafChanges
+from relayna.streams.redis.index_reading import IndexPart, read_leaf_changes, read_members
 from relayna.streams.redis.log import RedisLog
-from relayna.streams.redis.read_models_paging import members_command, members_in, read_page
+from relayna.streams.redis.read_models_paging import read_page
 from relayna.streams.redis.read_models_values import (
     KeptRow,
     read_checkpoint,
@@ -60,6 +63,8 @@ class RedisReadModels:
         self._log = log
         self._keys = log.keys
         self._feed_kept_ms = round(feed_kept_seconds * 1000)
+        self._gathered = GatheredRequests(lambda: log.store)
+        """For what is done to one shard after the other, and for many at the same time."""
 
     async def acquire(self, shards: Sequence[int], owner: str, *, seconds: float) -> list[Lease]:
         """Take or renew those that nobody else holds, in one round trip."""
@@ -114,18 +119,13 @@ class RedisReadModels:
         models = self._keys.models(shard)
         (names,) = await self._ask([Request((("HKEYS", models),), models)])
         tenants = {name: self._keys.tenant_of_index(name) for name in _texts(names)}
-        indexes = {name: tenant for name, tenant in tenants.items() if tenant is not None}
-        overdue = sweep_range(before)
-        requests = [
-            Request((members_command(name, overdue, newest_first=False, limit=limit),), name)
-            for name in indexes
-        ]
-        replies = await self._ask(requests)
-        found = [
-            (member, tenant)
-            for tenant, reply in zip(indexes.values(), replies, strict=True)
-            for member in members_in(reply)
-        ]
+        parts = {
+            tenant: IndexPart(name, sweep_range(before))
+            for name, tenant in tenants.items()
+            if tenant is not None
+        }
+        await read_members(self._log.reader, list(parts.values()), newest_first=False, limit=limit)
+        found = [(member, tenant) for tenant, part in parts.items() for member in part.members]
         return [
             TaskAddress(TaskId(entry_in(member).task_id), tenant)
             for member, tenant in sorted(found)[: max(0, limit)]
@@ -169,18 +169,29 @@ class RedisReadModels:
     ) -> StoreResult:
         for _ in range(_TURNS):
             revision, before = await self._before(lease.shard, list(wanted))
-            changes = (
+            changes = changes_by_tenant(
                 RowChange(address, None if (kept := before[address]) is None else kept.row, row)
                 for address, row in wanted.items()
             )
+            leaves = await self._leaf_changes(lease.shard, changes)
             call = FencedCall(self._keys, lease, revision=revision)
-            for tenant, changed in changes_by_tenant(changes).items():
-                call.change(tenant, changed, await self._write_runs(call, tenant, changed, before))
+            for tenant, changed in changes.items():
+                places = await self._write_runs(call, tenant, changed, before)
+                call.change(tenant, changed, leaves[tenant], places)
             if checkpoint is not None:
                 call.checkpoint(checkpoint, feed_kept_ms=self._feed_kept_ms)
             if (result := await self._call(call)) is not None:
                 return result
         raise _overtaken(self._keys.models(lease.shard))
+
+    async def _leaf_changes(
+        self, shard: int, changes: Mapping[Tenant, TenantChanges]
+    ) -> dict[Tenant, LeafChanges]:
+        """What becomes of the leaves of each tenant's index; read after the revision, on which they are written."""
+        names = {tenant: self._keys.index(shard, tenant) for tenant in changes}
+        members = {names[tenant]: (changed.added, changed.removed) for tenant, changed in changes.items()}
+        decided = await read_leaf_changes(self._gathered, members)
+        return {tenant: decided[name] for tenant, name in names.items()}
 
     async def _write_runs(
         self,
@@ -198,7 +209,7 @@ class RedisReadModels:
         runs = [row.run for row in changed.rows.values() if row is not None and row.run is not None]
         if runs:
             shard = self._keys.shard_of(runs[0].address)
-            changes = await begun_changes(self._log.store, self._keys, shard, tenant, runs)
+            changes = await begun_changes(self._gathered, self._keys, shard, tenant, runs)
             for run in runs:
                 task_id = run.address.task_id
                 places[task_id] = changes.take(run, places.get(task_id))
@@ -207,7 +218,7 @@ class RedisReadModels:
 
     async def _call(self, call: FencedCall) -> StoreResult | None:
         """What became of it; none when it has to be decided anew."""
-        (answer,) = await load_script("fenced.lua").run(self._log.store, [call.call()])
+        (answer,) = await load_script("fenced.lua").run(self._gathered, [call.call()])
         return written(answer)
 
     async def _before(
@@ -217,7 +228,7 @@ class RedisReadModels:
         by_key = self._by_key(addresses)
         models = self._keys.models(shard)
         commands = (("HGET", models, "revision"), *(_rows_command(*told) for told in by_key.items()))
-        (reply,) = _replies(await self._log.store.exchange([Request(commands, models)]))
+        (reply,) = _replies(await self._gathered.exchange([Request(commands, models)]))
         # A single command is answered by its reply, several by a list of theirs.
         revision, *replies = reply if by_key and isinstance(reply, list) else [reply]
         return revision if isinstance(revision, bytes) else b"", _rows_in(_replies(replies), by_key)

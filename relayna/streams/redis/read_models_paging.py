@@ -7,18 +7,15 @@ the page is the first of all of them.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 
-from relayna.errors import StoreRefused
 from relayna.streams.keys import KeyGrammar
-from relayna.streams.read_model_index import MemberRange, entry_in, range_of
+from relayna.streams.read_model_index import entry_in, range_of
 from relayna.streams.read_models import IndexEntry, IndexPage
-from relayna.streams.redis.client import Command, Reply
-from relayna.streams.redis.failures import Failed
-from relayna.streams.redis.requests import Request
+from relayna.streams.redis.index_reading import IndexPart, read_members
 from relayna.streams.redis.store import Store
 
-__all__ = ["members_command", "members_in", "read_page"]
+__all__ = ["read_page"]
 
 
 async def read_page(store: Store, keys: KeyGrammar, wanted: IndexPage) -> list[IndexEntry]:
@@ -26,38 +23,17 @@ async def read_page(store: Store, keys: KeyGrammar, wanted: IndexPage) -> list[I
     if wanted.limit < 1:
         return []
     within = range_of(wanted)
+    parts = [IndexPart(keys.index(shard, wanted.tenant), within) for shard in range(keys.shard_count)]
     share = _share(wanted.limit, keys.shard_count)
-    found = await _members(store, keys, wanted, dict.fromkeys(range(keys.shard_count), within), share)
-    first = _first_of(found, wanted)
-    # A shard may have more that belongs on the page if all that it gave does, and it gave all it was asked for.
-    more = {
-        shard: within.beyond(members[-1], newest_first=wanted.newest_first)
-        for shard, members in found.items()
-        if share < wanted.limit and len(members) == share and members[-1] in first
-    }
-    if more:
-        for shard, members in (await _members(store, keys, wanted, more, wanted.limit - share)).items():
-            found[shard] += members
-        first = _first_of(found, wanted)
+    await read_members(store, parts, newest_first=wanted.newest_first, limit=share)
+    first = _first_of(parts, wanted)
+    # A shard may have more that belongs on the page if all that it gave does.
+    whole = set(first)
+    more = [part for part in parts if not part.is_all and part.members[-1] in whole]
+    if more and share < wanted.limit:
+        await read_members(store, more, newest_first=wanted.newest_first, limit=wanted.limit - share)
+        first = _first_of(parts, wanted)
     return [entry_in(member) for member in first]
-
-
-def members_command(index: str, within: MemberRange, *, newest_first: bool, limit: int) -> Command:
-    """What asks for members of an index, in order."""
-    first = (b"(" if within.without_first else b"[") + within.first
-    end = b"(" + within.end
-    if newest_first:
-        return ("ZRANGE", index, end, first, "BYLEX", "REV", "LIMIT", 0, max(0, limit))
-    return ("ZRANGE", index, first, end, "BYLEX", "LIMIT", 0, max(0, limit))
-
-
-def members_in(reply: Reply) -> list[bytes]:
-    """The members that were answered. Raises `StoreUnreachable` or `StoreRefused`."""
-    if isinstance(reply, Failed):
-        raise reply.error
-    if not isinstance(reply, list):
-        raise StoreRefused("ZRANGE", f"unexpected reply {reply!r:.100}")
-    return [member for member in reply if isinstance(member, bytes)]
 
 
 def _share(limit: int, shard_count: int) -> int:
@@ -65,18 +41,6 @@ def _share(limit: int, shard_count: int) -> int:
     return min(limit, 2 * -(-limit // shard_count) + 6)
 
 
-async def _members(
-    store: Store, keys: KeyGrammar, wanted: IndexPage, ranges: Mapping[int, MemberRange], limit: int
-) -> dict[int, list[bytes]]:
-    requests = []
-    for shard, within in ranges.items():
-        index = keys.index(shard, wanted.tenant)
-        command = members_command(index, within, newest_first=wanted.newest_first, limit=limit)
-        requests.append(Request((command,), index))
-    replies = await store.exchange(requests)
-    return {shard: members_in(reply) for shard, reply in zip(ranges, replies, strict=True)}
-
-
-def _first_of(found: Mapping[int, Sequence[bytes]], wanted: IndexPage) -> list[bytes]:
-    every = sorted(itertools.chain.from_iterable(found.values()), reverse=wanted.newest_first)
-    return every[: wanted.limit]
+def _first_of(parts: Iterable[IndexPart], wanted: IndexPage) -> list[bytes]:
+    every = itertools.chain.from_iterable(part.members for part in parts)
+    return sorted(every, reverse=wanted.newest_first)[: wanted.limit]

@@ -17,6 +17,7 @@ from relayna.streams.read_model_changes import TenantChanges
 from relayna.streams.read_models import Checkpoint, Lease, Row, StoreResult
 from relayna.streams.redis.client import Reply
 from relayna.streams.redis.failures import Failed
+from relayna.streams.redis.index_leaves import LeafChanges
 from relayna.streams.redis.read_models_values import checkpoint_text, count_field, row_field, row_value
 from relayna.streams.redis.run_records_values import Placement
 from relayna.streams.redis.run_records_writing import RunChanges
@@ -53,14 +54,17 @@ class FencedCall:
         ]  # fmt: skip
 
     def change(
-        self, tenant: Tenant, changes: TenantChanges, places: Mapping[TaskId, Placement] | None = None
+        self,
+        tenant: Tenant,
+        changes: TenantChanges,
+        leaves: LeafChanges,
+        places: Mapping[TaskId, Placement],
     ) -> None:
-        """Write a tenant's rows, its index and its counts; `places` are those of its run records."""
+        """Write a tenant's rows, the leaves of its index and its counts; `places` are those of its run records."""
         until = _milliseconds(changes.kept_until)
         rows = self._keys.rows(self._shard, tenant)
-        known = places or {}
         written = (
-            (row_field(name), row_value(row, known.get(name)))
+            (row_field(name), row_value(row, places.get(name)))
             for name, row in changes.rows.items()
             if row is not None
         )
@@ -68,8 +72,9 @@ class FencedCall:
         self._add("HDEL", rows, (row_field(name) for name, row in changes.rows.items() if row is None))
         self._add("keep", rows, (until,))
         index = self._keys.index(self._shard, tenant)
-        self._add("ZREM", index, changes.removed)
-        self._add("ZADD", index, (word for member in changes.added for word in (0, member)))
+        # In this order the key does not go between the two, and its expiry with it.
+        self._add("ZADD", index, (word for leaf in leaves.added for word in (0, leaf)))
+        self._add("ZREM", index, leaves.removed)
         self._add("keep", index, (until,))
         for day in sorted({key.day for key in changes.tallies}):
             self._tally(tenant, day, changes)

@@ -13,7 +13,7 @@ __all__ = ["Command", "Packed", "Reply"]
 
 
 class Packed(Struct, frozen=True, gc=False):
-    """Arguments that are spelled already as the server reads them (`wire.py`)."""
+    """Arguments that are spelled already as the server reads them (`commands.py`)."""
 
     count: int
     data: bytes

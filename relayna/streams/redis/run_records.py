@@ -26,6 +26,7 @@ from relayna.streams.redis.run_records_reading import begun_changes, read_direct
 from relayna.streams.redis.run_records_values import (
     Directory,
     Placement,
+    fields_of_session,
     part_of,
     placement_of,
     read_run,
@@ -62,8 +63,8 @@ class RedisRunRecords:
             for shard, directory in directories.items()
             for week, kept in directory.weeks.items()
         ]
-        found = await self._parts(tenant, wanted, directories)
-        return sorted((run for run in found if run.session_id == session_id), key=_order)
+        found = await self._read(tenant, wanted, directories, session_id=session_id)
+        return sorted((run for run, _ in found if run.session_id == session_id), key=_order)
 
     async def of_run(self, address: TaskAddress) -> StoredRun | None:
         """The newest record of a run: looked for in every part of every week of its shard."""
@@ -208,13 +209,22 @@ class RedisRunRecords:
         return [run for run, _ in await self._read(tenant, places, directories)]
 
     async def _read(
-        self, tenant: Tenant, places: Sequence[tuple[int, int, int]], directories: Mapping[int, Directory]
+        self,
+        tenant: Tenant,
+        places: Sequence[tuple[int, int, int]],
+        directories: Mapping[int, Directory],
+        *,
+        session_id: str | None = None,
     ) -> list[tuple[StoredRun, int]]:
-        """Every record in these parts (shard, week, part), and in how many pieces it lies."""
+        """Every record in these parts (shard, week, part), and in how many pieces it lies.
+
+        With a session, what can be seen to be of another is left out.
+        """
         names = [self._keys.runs_of(shard, tenant, week, part) for shard, week, part in places]
         hashes = await read_hashes(self._log.reader, names)
         found: list[tuple[StoredRun, int]] = []
-        for (shard, week, _), fields in zip(places, hashes, strict=True):
+        for (shard, week, _), every in zip(places, hashes, strict=True):
+            fields = every if session_id is None else fields_of_session(session_id, every)
             if fields:
                 found += self._records(tenant, week, fields, directories[shard].headings)
                 await anyio.lowlevel.checkpoint()

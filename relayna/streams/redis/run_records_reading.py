@@ -15,7 +15,7 @@ from relayna.streams.redis.failures import Failed
 from relayna.streams.redis.requests import Request
 from relayna.streams.redis.run_records_values import Directory, read_directory
 from relayna.streams.redis.run_records_writing import RunChanges, first_parts, fitting_parts, weeks_to_begin
-from relayna.streams.redis.store import Store
+from relayna.streams.redis.store import Exchange
 from relayna.streams.run_records import StoredRun
 
 __all__ = ["begun_changes", "read_directories", "read_hashes"]
@@ -26,7 +26,7 @@ _HASHES_AT_ONCE: Final = 1_024
 
 
 async def read_directories(
-    store: Store, keys: KeyGrammar, shards: Iterable[int], tenant: Tenant
+    store: Exchange, keys: KeyGrammar, shards: Iterable[int], tenant: Tenant
 ) -> dict[int, Directory]:
     """What these shards have of a tenant, in one round trip a node."""
     asked = list(shards)
@@ -34,7 +34,7 @@ async def read_directories(
     return {shard: read_directory(fields) for shard, fields in zip(asked, found, strict=True)}
 
 
-async def read_hashes(store: Store, names: Sequence[str]) -> list[Mapping[bytes, bytes]]:
+async def read_hashes(store: Exchange, names: Sequence[str]) -> list[Mapping[bytes, bytes]]:
     """These hashes, whole. Raises `StoreUnreachable` or `StoreRefused`."""
     found: list[Mapping[bytes, bytes]] = []
     for start in range(0, len(names), _HASHES_AT_ONCE):
@@ -45,7 +45,7 @@ async def read_hashes(store: Store, names: Sequence[str]) -> list[Mapping[bytes,
 
 
 async def begun_changes(
-    store: Store, keys: KeyGrammar, shard: int, tenant: Tenant, runs: Sequence[StoredRun]
+    store: Exchange, keys: KeyGrammar, shard: int, tenant: Tenant, runs: Sequence[StoredRun]
 ) -> RunChanges:
     """Changes to which these runs may be told: every week of theirs is known, as full as the last one before it."""
     directory = (await read_directories(store, keys, [shard], tenant))[shard]

@@ -20,7 +20,7 @@ from relayna.streams.packing import PackedReader, PackedWriter, packed_id
 from relayna.streams.run_records import WEEK_MICROS, StoredRun, week_of
 
 __all__ = [
-    "LARGEST_PARTS", "Directory", "KeptWeek", "Placement", "continued_fields", "heading_code", "part_of", "placement_of",
+    "LARGEST_PARTS", "Directory", "KeptWeek", "Placement", "continued_fields", "fields_of_session", "heading_code", "part_of", "placement_of",
     "read_directory", "read_run", "records_among", "run_field", "run_fields", "spot_of", "week_value",
 ]  # fmt: skip
 
@@ -37,6 +37,9 @@ _CODE_BYTES: Final = 2
 
 _LONG_NAME, _PIECE = 3, 4
 """Beside the kinds of packed ids: named by a digest, and what another field goes on with."""
+_WITHIN_A_FIELD: Final = 60
+"""A session's id of so many bytes is in a record's first field, whatever is said before it."""
+_PLAINLY_NAMED: Final = frozenset((b"\0", b"\1", b"\2"))
 _SESSION_IS_RUN: Final = 3
 _SESSION_BITS: Final = 0b11
 _BY_CODE: Final = 0b100
@@ -142,6 +145,22 @@ def read_run(
             raise ValueError("a piece of it is missing")
         value = value[:1] + value[2:] + b"".join(piece for piece in told if piece is not None)
     return _run(tenant, week, name, PackedReader(value), headings), pieces
+
+
+def fields_of_session(session_id: str, fields: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """Without those that are plainly of other sessions' records: a look at each, not a reading."""
+    _, packed = packed_id(session_id)
+    if not packed or len(packed) > _WITHIN_A_FIELD:
+        return dict(fields)
+    own = run_field(session_id)
+    return {
+        name: value
+        for name, value in fields.items()
+        if packed in value
+        or name == own
+        or name[:1] not in _PLAINLY_NAMED
+        or not b"\0" <= value[:1] < b"\x80"
+    }
 
 
 def records_among(names: Iterable[bytes]) -> int:

@@ -14,11 +14,11 @@ from msgspec import Struct
 
 from relayna.errors import StoreRefused
 from relayna.streams.redis.client import Reply
+from relayna.streams.redis.commands import packed_argument
 from relayna.streams.redis.failures import Failed
 from relayna.streams.redis.replies import Packed
 from relayna.streams.redis.requests import Request
-from relayna.streams.redis.store import Store
-from relayna.streams.redis.wire import packed_argument
+from relayna.streams.redis.store import Exchange
 
 __all__ = ["Script", "ScriptCall", "load_script"]
 
@@ -38,7 +38,7 @@ class Script(Struct, frozen=True):
     digest: str
     packed_digest: Packed
 
-    async def run(self, store: Store, calls: Sequence[ScriptCall]) -> list[Reply]:
+    async def run(self, store: Exchange, calls: Sequence[ScriptCall]) -> list[Reply]:
         """Make all calls in one round trip, or two when a server had forgotten the script."""
         answers = await store.exchange([_request("EVALSHA", self.packed_digest, call) for call in calls])
         forgotten = [index for index, answer in enumerate(answers) if _is_unknown_script(answer)]

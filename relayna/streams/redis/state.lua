@@ -1,7 +1,7 @@
 -- What is true of one stream, without any of its entries.
 --
 -- KEYS  1        the stream
--- Reply          { length, entries added, last id, PTTL }; nothing where no stream lies
+-- Reply          { length, entries added, last id, PTTL, first id or '' }; nothing where no stream lies
 --
 -- Writes nothing. Needs Redis 7.0 or any Valkey.
 
@@ -16,4 +16,7 @@ local told = {}
 for at = 1, #info, 2 do
   told[info[at]] = info[at + 1]
 end
-return { told['length'], told['entries-added'], told['last-generated-id'], redis.call('PTTL', KEYS[1]) }
+local first = told['first-entry']
+return {
+  told['length'], told['entries-added'], told['last-generated-id'], redis.call('PTTL', KEYS[1]), first and first[1] or '',
+}

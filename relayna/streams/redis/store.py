@@ -1,4 +1,4 @@
-"""A store as the log sees it: one server, or several that act as one. Owns the protocol only."""
+"""A store as the log sees it: one server, or several that act as one. Owns the protocols only."""
 
 from __future__ import annotations
 
@@ -9,10 +9,20 @@ from relayna.streams.redis.client import Reply, StoreClient
 from relayna.streams.redis.failures import Failed
 from relayna.streams.redis.requests import Request
 
-__all__ = ["Store", "asked"]
+__all__ = ["Exchange", "Store", "asked"]
 
 
-class Store(Protocol):
+class Exchange(Protocol):
+    """Where requests are answered."""
+
+    async def exchange(self, requests: Sequence[Request]) -> list[Reply]:
+        """A reply to each request, in order. Never raises for a store that fails: that is in the replies.
+
+        The requests may be carried out in any order, and at the same time.
+        """
+
+
+class Store(Exchange, Protocol):
     """Carries requests to whoever can answer them. Never sends one twice that may have been carried out."""
 
     @property
@@ -21,12 +31,6 @@ class Store(Protocol):
 
     async def open(self) -> None:
         """Find out who there is to ask. Raises `StoreUnreachable` or `StoreRefused`."""
-
-    async def exchange(self, requests: Sequence[Request]) -> list[Reply]:
-        """A reply to each request, in order. Never raises for a store that fails: that is in the replies.
-
-        The requests may be carried out in any order, and at the same time.
-        """
 
     async def identities(self, keys: Sequence[str]) -> list[str | None]:
         """For each key, the name of the data set that it is in; None where nobody says. Does not raise."""
@@ -44,7 +48,7 @@ class Store(Protocol):
         """Close the connections."""
 
 
-async def asked(store: Store, key: str | None, *command: bytes | str | int) -> Reply:
+async def asked(store: Exchange, key: str | None, *command: bytes | str | int) -> Reply:
     """The reply to one command. Raises `StoreUnreachable` or `StoreRefused`."""
     (reply,) = await store.exchange([Request((command,), key)])
     if isinstance(reply, Failed):

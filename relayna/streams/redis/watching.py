@@ -65,14 +65,15 @@ class Watcher:
         ]
         deadline = anyio.current_time() + wait_seconds
         groups = self._groups(watched)
-        while not (found := await self._poll(groups)):
-            remaining = deadline - anyio.current_time()
-            if remaining <= 0:
-                break
+        # Whoever waits for one group is told at once of all that is there; of several the first to answer is told.
+        is_told_at_once = wait_seconds > 0 and self._waiter is not None and len(groups) == 1
+        found = set() if is_told_at_once else await self._poll(groups)
+        while not found and (remaining := deadline - anyio.current_time()) > 0:
             if self._waiter is None or not groups or len(groups) > self._idle:
                 await anyio.sleep(min(remaining, _SECONDS_BETWEEN_POLLS))
-            elif found := await self._wait(self._waiter, groups, min(remaining, _LONGEST_BLOCK_SECONDS)):
-                break
+            else:
+                found = await self._wait(self._waiter, groups, min(remaining, _LONGEST_BLOCK_SECONDS))
+            found = found or await self._poll(groups)
         return found
 
     async def aclose(self) -> None:

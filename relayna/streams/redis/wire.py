@@ -1,57 +1,132 @@
-"""Commands as the server reads them (RESP, https://redis.io/docs/latest/develop/reference/protocol-spec/).
+"""One connection, from when redis-py has made and greeted it: commands go out as packed, replies come in as read.
 
-Owns how they are spelled, and in what portions they are sent. Sends nothing.
+Owns the bytes on their way, and how long a silence may last. redis-py connects (TLS, credentials, database); then
+its transport is given a protocol of ours, for through redis-py each reply costs a coroutine and a timeout of its
+own (docs/decisions/0017-the-read-path.md). Knows no command, and translates no error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Final
+import asyncio
+from collections.abc import Iterable
+from typing import Final, Protocol, cast
 
-from relayna.streams.redis.replies import Command, Packed
+import hiredis
+from redis import exceptions as driver
 
-__all__ = ["pack", "packed_argument", "portions"]
+__all__ = ["Connection", "Refusal", "Wire"]
 
-_PORTION_BYTES: Final = 64 * 1024
-"""The server works on one portion while we pack the next."""
+_MORE_TO_COME: Final = object()
 
 
-def pack(commands: Sequence[Command]) -> bytes:
-    """The commands, one after the other.
+class Connection(Protocol):
+    """The part of redis-py's connection that is used here; its own annotations are incomplete.
 
-    >>> pack([("GET", "a")])
-    b'*2\\r\\n$3\\r\\nGET\\r\\n$1\\r\\na\\r\\n'
+    The writer is no part of its public API, and has been there under this name since redis-py has one for asyncio.
     """
-    return b"".join(portions(commands))
+
+    _writer: asyncio.StreamWriter
+
+    async def connect(self) -> None: ...
+
+    async def disconnect(self, nowait: bool) -> None: ...
 
 
-def portions(commands: Sequence[Command]) -> Iterator[bytes]:
-    """The same in pieces, each of whole commands."""
-    parts: list[bytes] = []
-    size = 0
-    for command in commands:
-        at, count = len(parts), 0
-        parts.append(b"")
-        for argument in command:
-            if isinstance(argument, Packed):
-                data, arguments = argument.data, argument.count
-            else:
-                data, arguments = packed_argument(argument), 1
-            parts.append(data)
-            size, count = size + len(data), count + arguments
-        parts[at] = b"*%d\r\n" % count
-        if size >= _PORTION_BYTES:
-            yield b"".join(parts)
-            parts, size = [], 0
-    if parts:
-        yield b"".join(parts)
+class Refusal(Exception):
+    """What the server said in place of a reply, code and all. A value among replies; never raised."""
 
 
-def packed_argument(argument: bytes | str | int) -> bytes:
-    """One argument; text as UTF-8.
+class Wire(asyncio.Protocol):
+    """A connection to a server that has just been greeted: nothing is on its way. One exchange at a time."""
 
-    >>> packed_argument("a")
-    b'$1\\r\\na\\r\\n'
-    """
-    data = argument if isinstance(argument, bytes) else str(argument).encode(errors="surrogatepass")
-    return b"$%d\r\n%b\r\n" % (len(data), data)
+    def __init__(self, connection: Connection, *, silence_seconds: float | None) -> None:
+        """`silence_seconds` may pass without any word while a reply is awaited; None for as long as it takes."""
+        self._connection = connection
+        self._silence_seconds = silence_seconds
+        self._loop = asyncio.get_running_loop()
+        transport = connection._writer.transport  # noqa: SLF001 - nothing public leads to it
+        self._transport = cast("asyncio.Transport", transport)
+        self._former = self._transport.get_protocol()
+        self._reader = hiredis.Reader(
+            protocolError=driver.InvalidResponse, replyError=Refusal, notEnoughData=_MORE_TO_COME
+        )
+        self._replies: list[object] = []
+        self._wanted = 0
+        self._answered: asyncio.Future[None] | None = None
+        self._heard_at = 0.0
+        self._silence: asyncio.TimerHandle | None = None
+        self.is_usable = True
+        """Whether another exchange may be tried."""
+        self._transport.set_protocol(self)
+
+    async def exchange(self, portions: Iterable[bytes], replies: list[object], *, wanted: int) -> None:
+        """Send each portion, and fill `replies` with so many; those that came are in it also when this raises.
+
+        Raises redis-py's `ConnectionError` and `TimeoutError`. Whoever is cancelled here, or sees it raise, must
+        `drop` the connection: a reply that is still to come would answer the next command.
+        """
+        self._replies, self._wanted = replies, wanted
+        self._answered = answered = self._loop.create_future()
+        if self._silence_seconds is not None:
+            self._heard_at = self._loop.time()
+            self._silence = self._loop.call_at(self._heard_at + self._silence_seconds, self._listen)
+        try:
+            for portion in portions:
+                self._transport.write(portion)
+            await answered
+        except BaseException:
+            self.is_usable = False
+            raise
+        finally:
+            self._answered = None
+            if self._silence is not None:
+                self._silence.cancel()
+
+    async def drop(self) -> None:
+        """Close it without waiting for anything."""
+        self.is_usable = False
+        await self._connection.disconnect(nowait=True)
+
+    async def close(self) -> None:
+        """Close it, and return when it is."""
+        self.is_usable = False
+        await self._connection.disconnect(nowait=False)
+
+    def data_received(self, data: bytes) -> None:
+        """As asyncio calls it."""
+        replies, reader = self._replies, self._reader
+        self._heard_at = self._loop.time()
+        try:
+            reader.feed(data)
+            while (reply := reader.gets()) is not _MORE_TO_COME:
+                replies.append(reply)
+        except driver.InvalidResponse as error:
+            self._fail(driver.ConnectionError(f"the server does not speak RESP: {error}"))
+            return
+        if len(replies) > self._wanted or self._answered is None:
+            self._fail(driver.ConnectionError("the server said more than it was asked"))
+        elif len(replies) == self._wanted and not self._answered.done():
+            self._answered.set_result(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """As asyncio calls it. redis-py waits for this too when it closes."""
+        self._fail(driver.ConnectionError(str(exc) if exc else "Connection closed by server."))
+        self._former.connection_lost(exc)
+
+    def eof_received(self) -> None:
+        """As asyncio calls it, which then closes the connection."""
+        self.is_usable = False
+
+    def _listen(self) -> None:
+        """Whether it has been silent for too long."""
+        seconds = cast("float", self._silence_seconds)
+        until = self._heard_at + seconds
+        if self._loop.time() < until:
+            self._silence = self._loop.call_at(until, self._listen)
+        else:
+            self._fail(driver.TimeoutError(f"no word for {seconds:g} s"))
+
+    def _fail(self, error: Exception) -> None:
+        self.is_usable = False
+        if self._answered is not None and not self._answered.done():
+            self._answered.set_exception(error)

@@ -73,21 +73,21 @@ async def test_without_a_sink_nothing_is_said_and_nothing_is_linked() -> None:
     observer.record_elsewhere(TaskPublished(), own=None, task_id=CHILD)
     observer.record_beside(DeliveryRepeated(), event_id=EventId("a.repeated.1"), cause=None)
     assert await observer.durable() is Durability.STORED
-    await observer.make_visible()
+    observer.make_visible()
 
 
 async def test_a_sink_that_is_closed_fails_nobody() -> None:
     recorder = Recorder(MemoryLog())
     async with recorder:
         observer = observer_of(NotedSink(recorder))
-    await observer.make_visible()
+    observer.make_visible()
     assert await observer.durable() is Durability.LOST
 
 
 async def test_what_is_made_visible_is_not_waited_for() -> None:
     async with Recorder(MemoryLog()) as recorder:
         sink = NotedSink(recorder)
-        await observer_of(sink).make_visible()
+        observer_of(sink).make_visible()
         assert sink.notes == []
 
 

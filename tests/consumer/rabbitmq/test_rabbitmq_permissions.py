@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 import pytest
 from consumer.rabbitmq.rabbitmq_bench import RabbitMQBench, shared_topology
-from rabbitmq_server import RabbitMQ, RabbitMQNode
+from rabbitmq_server import RabbitMQ
 
 from relayna.consumer import Message, RetryPolicy, TaskConsumer, TaskContext, TaskEnvelope
 from relayna.consumer.rabbitmq import RabbitMQBroker
@@ -19,6 +19,7 @@ from relayna.errors import BrokerError
 from relayna.observability import DLQService
 from relayna.observability.dead_letter_store import DLQStore
 from relayna.topologies import Declarations, Exchange, Queue
+from tools.rabbitmq_node import RabbitMQNode
 
 pytestmark = [pytest.mark.anyio, pytest.mark.rabbitmq]
 

@@ -138,7 +138,7 @@ async def test_it_goes_on_when_its_channel_was_closed(
         held = [await take(deliveries) for _ in range(2)]
         channel = subscription._channel
         assert channel is not None
-        channel._unsettled.add(99)
+        channel._settlements.handed_out(99)
         await broker.settle(replace(held[0], delivery_tag=99), Settlement.ACK)  # RabbitMQ knows of no such
         await counters.reach(INTERRUPTED)
         with pytest.raises(Disconnected):

@@ -164,6 +164,7 @@ class TestWhatIsShared:
             assert service.asked == 1
             await teller.tell(attempt.status("on"))
             patches = [await follower.next() for follower in followers]
+            statuses = [await follower.next() for follower in followers]
             other = Follower(await hub.subscribe(service, checked_question("T", depth=0)))
             assert (len(hub._views), hub._count_followers()) == (2, 6)
             other.subscription.close()
@@ -171,6 +172,8 @@ class TestWhatIsShared:
             assert hub._count_followers() == 5
 
         assert len(set(map(id, patches))) == 1
+        assert followers[0].told[-1] == "status"
+        assert len(set(map(id, statuses))) == 1
         assert service.asked == 3
 
     async def test_what_happens_during_a_refresh_is_one_more_refresh(self) -> None:

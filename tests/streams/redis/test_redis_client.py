@@ -14,9 +14,9 @@ from relayna.errors import InvalidSetting, StoreRefused, StoreUnreachable
 from relayna.streams.embedded import EmbeddedServer
 from relayna.streams.log import Append, NotAppended
 from relayna.streams.redis.client import ConnectionSettings, StoreClient
+from relayna.streams.redis.commands import pack
 from relayna.streams.redis.failures import Failed, masked_url, translated
 from relayna.streams.redis.log import RedisLog
-from relayna.streams.redis.wire import pack
 
 pytestmark = pytest.mark.anyio
 

@@ -20,7 +20,9 @@ from relayna.errors import LogNotOpen, StoreRefused, StoreUnreachable
 from relayna.instants import Instant
 from relayna.streams.keys import DEFAULT_TENANT, KeyGrammar
 from relayna.streams.log import Append
+from relayna.streams.read_model_index import sweep_range
 from relayna.streams.read_models import Checkpoint, CountKey, IndexPage, IndexTerm, Lease, Row
+from relayna.streams.redis.index_reading import IndexPart, read_members
 from relayna.streams.redis.log import RedisLog
 from relayna.streams.redis.read_models import RedisReadModels
 
@@ -207,7 +209,7 @@ class TestFaults:
             assert await models.checkpoints([0]) == [checkpoint]
             assert await models.counts(DEFAULT_TENANT, [RUNS.day]) == {RUNS: 500}
 
-    @pytest.mark.parametrize("value", [b"\x01", b"\x01\xff\xff", b"\x02", b""])
+    @pytest.mark.parametrize("value", [b"\x02", b"\x02\xff\xff", b"\x01", b""])
     async def test_a_damaged_row_is_named(self, any_store: StoreUnderTest, value: bytes) -> None:
         async with log_on(any_store, shard_count=1) as log:
             key = log.keys.rows(0, DEFAULT_TENANT)
@@ -215,6 +217,20 @@ class TestFaults:
             any_store.admin.expire(key, 60)
             with pytest.raises(StoreRefused, match="'a' cannot be read"):
                 await RedisReadModels(log).rows([address("a")])
+
+    async def test_a_damaged_leaf_is_named(self, any_store: StoreUnderTest) -> None:
+        async with log_on(any_store, shard_count=1) as log:
+            place = Place(log, models := RedisReadModels(log))
+            any_store.admin.zadd(key := log.keys.index(0, DEFAULT_TENANT), {bytes(40): 0})
+            any_store.admin.expire(key, 60)
+            with pytest.raises(StoreRefused, match=r"leaf of the index cannot be read .* `relayna reindex`"):
+                await keep(place, [counted("b", 5)])
+            with pytest.raises(StoreRefused, match="leaf of the index cannot be read"):
+                await models.page(LISTED)
+            with pytest.raises(StoreRefused, match="leaf of the index cannot be read"):
+                await read_members(
+                    log.reader, [IndexPart(key, sweep_range(NOW))], newest_first=False, limit=9
+                )
 
     async def test_a_key_of_another_type_is_refused_by_its_name(self, any_store: StoreUnderTest) -> None:
         async with log_on(any_store, shard_count=1) as log:
