@@ -70,8 +70,10 @@ class _Rules:
         self._replays: dict[str, _Timeline] = {}
         self._manual: dict[str, list[OrderKey]] = {}
         self._of_delivery: dict[DeliveryIdentity, Birth] = {}
-        self._index_retries()
-        self._index_letters()
+        if run.retries:
+            self._index_retries()
+        if run.letters:
+            self._index_letters()
         for status in run.statuses:
             if status.text == MANUAL_STATUS:
                 lane = lane_of(status.placed.event.body)

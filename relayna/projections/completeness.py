@@ -45,6 +45,8 @@ _LONGEST_SEQ: Final = 19
 
 _DEAD_LETTERS: Final = (DeadLetterRecorded, DeadLetterReplayed, DeadLetterReplayClaimed)
 _NOT_OBSERVATIONS: Final = (StatusPublished, *_DEAD_LETTERS, Opaque, ChildFinished, OperatorActed)
+_OF_ATTEMPTS: Final = (StatusPublished, ChildRegistered, RunEdgeRecorded, SpanEnded, OutputRecorded)
+"""They are observations when an attempt told them."""
 _FROM_OUTSIDE: Final = (
     *_NOT_OBSERVATIONS, ChildRegistered, RunEdgeRecorded, DeliveryRepeated, EventsLost, SpanEnded, OutputRecorded,
 )  # fmt: skip
@@ -67,15 +69,15 @@ class Gap(Struct, frozen=True, kw_only=True, gc=False):
 
 def has_observations(run: TaskRun) -> bool:
     """Whether a worker told anything, beside statuses and dead letters."""
-    return any(_is_observation(placed) for placed in run.ordered)
+    return any(map(_is_observation, run.ordered))
 
 
 def _is_observation(placed: PlacedEvent) -> bool:
     body, attempt_id = placed.event.body, placed.event.envelope.attempt_id
-    if isinstance(body, StatusPublished | ChildRegistered | RunEdgeRecorded | SpanEnded | OutputRecorded):
-        return (
-            attempt_id is not None
-        )  # else a store's record, a reference that a child's record left, or uploaded
+    if isinstance(
+        body, _OF_ATTEMPTS
+    ):  # else a store's record, a reference that a child's record left, or uploaded
+        return attempt_id is not None
     return not isinstance(body, _NOT_OBSERVATIONS)
 
 
@@ -85,7 +87,8 @@ def known_gaps(run: TaskRun, facts: Iterable[StreamFact]) -> list[Gap]:
     gaps = [Gap(reason=name, task_id=run.task_id) for name in ("trimmed", "limit_reached") if name in names]
     if not run.ordered:
         return gaps
-    gaps += _reported(run)
+    if run.losses:
+        gaps += _reported(run)
     gaps += _holes(run, trimmed="trimmed" in names)
     gaps += [
         Gap(reason="unclosed", task_id=run.task_id, attempt=attempt.ref)
@@ -139,6 +142,8 @@ def _holes(run: TaskRun, *, trimmed: bool) -> list[Gap]:
     causeless = _without_their_cause(run)
     heads, explained = _heads_missing(run, broken, causeless)
     dangling = dangling_facts(run, observed=has_observations(run))[explained:]
+    if not (broken or causeless or dangling):
+        return []
     before_everything = _before_everything(run, heads) if heads or dangling else set()
     gaps: list[Gap] = []
     for placed in dangling:
@@ -183,7 +188,7 @@ def _heads_missing(
 
     And how many of those events that were confessed to outside attempts explain none of them.
     """
-    confessed = _confessed_outside(run)
+    confessed = _confessed_outside(run) if run.losses else 0
     heads = {attempt.ref for attempt in broken if _lacks_own_head(attempt)}
     for attempt, cause in causeless:
         if attempt.ref not in heads and _lacks_cause(run, attempt, cause):

@@ -6,13 +6,17 @@ look like the beginning of a task. Owns which facts prove it; says no reason.
 
 from __future__ import annotations
 
-from relayna.events import ChildFinished, ChildRegistered, DeadLetterReplayed, StatusPublished
+from typing import Final
+
+from relayna.events import Body, ChildFinished, ChildRegistered, DeadLetterReplayed, StatusPublished
 from relayna.ids import TaskId
 from relayna.projections.fact_ids import attempt_named_by, cause_of, is_copy
 from relayna.projections.ordering import PlacedEvent
 from relayna.projections.task_run import TaskRun
 
 __all__ = ["dangling_facts"]
+
+_LOOKED_FOR: Final[frozenset[type[Body]]] = frozenset({ChildRegistered, ChildFinished, DeadLetterReplayed})
 
 
 def dangling_facts(run: TaskRun, *, observed: bool) -> list[PlacedEvent]:
@@ -26,6 +30,8 @@ def dangling_facts(run: TaskRun, *, observed: bool) -> list[PlacedEvent]:
     found: list[PlacedEvent] = []
     for placed in run.reading.others:
         body = placed.event.body
+        if type(body) not in _LOOKED_FOR:
+            continue
         if isinstance(body, ChildRegistered):
             registered.add(body.child_task_id)
         elif isinstance(body, ChildFinished) and is_copy(placed.event.envelope):
@@ -33,9 +39,9 @@ def dangling_facts(run: TaskRun, *, observed: bool) -> list[PlacedEvent]:
         elif isinstance(body, DeadLetterReplayed) and not run.letters:
             found.append(placed)
     found += [placed for child, placed in ended if child not in registered]
-    if observed:
-        statuses = (one for one in run.reading.outside if isinstance(one.event.body, StatusPublished))
-        found += [placed for placed in statuses if _is_of_an_absent_attempt(run, placed)]
+    for placed in run.reading.outside if observed else ():
+        if isinstance(placed.event.body, StatusPublished) and _is_of_an_absent_attempt(run, placed):
+            found.append(placed)
     return sorted(found)
 
 

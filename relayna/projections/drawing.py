@@ -21,12 +21,13 @@ def node_id(kind: str, *parts: str | int) -> str:
     >>> node_id("status", "T:1", 2)
     'status:T%3A1:2'
     """
-    return ":".join((kind, *map(_part, parts)))
-
-
-def _part(part: str | int) -> str:
-    text = str(part)
-    return text.replace("%", "%25").replace(":", "%3A") if "%" in text or ":" in text else text
+    shown = kind
+    for part in parts:
+        text = part if type(part) is str else str(part)
+        if "%" in text or ":" in text:
+            text = text.replace("%", "%25").replace(":", "%3A")
+        shown = f"{shown}:{text}"
+    return shown
 
 
 def annotated(ref: str, annotations: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,7 +52,8 @@ class Drawing:
         self._edges: list[tuple[int, str, str, str, int, ExecutionGraphEdge]] = []
         self.earliest: Instant | None = None
         self.latest: Instant | None = None
-        self._last: tuple[Instant, str | None] = (UNTIMED, None)
+        self._last_time: Instant | None = None
+        self._last_shown: str | None = None
 
     def node(
         self,
@@ -69,7 +71,7 @@ class Drawing:
             kind=kind,
             task_id=task_id,
             label=label,
-            timestamp=self._shown(time),
+            timestamp=self._last_shown if time == self._last_time else self._shown(time),
             annotations=annotations,
         )
         place = UNTIMED if time is None else time
@@ -92,8 +94,10 @@ class Drawing:
             shown["rule"] = rule
         if more:
             shown.update(more)
+        # A node and its edge mostly have the same time.
+        timestamp = self._last_shown if time == self._last_time else self._shown(time)
         drawn = ExecutionGraphEdge(
-            source=source, target=target, kind=kind, timestamp=self._shown(time), annotations=shown
+            source=source, target=target, kind=kind, timestamp=timestamp, annotations=shown
         )
         self._edges.append((UNTIMED if time is None else time, kind, source, target, len(self._edges), drawn))
 
@@ -150,15 +154,11 @@ class Drawing:
         return below
 
     def _shown(self, time: Instant | None) -> str | None:
-        last, text = self._last
-        if time == last:  # a node and its edge mostly have the same
-            return text
         if time is None or time == UNTIMED:
             return None
         if self.earliest is None or time < self.earliest:
             self.earliest = time
         if self.latest is None or time > self.latest:
             self.latest = time
-        text = format_instant(time)
-        self._last = time, text
-        return text
+        self._last_time, self._last_shown = time, format_instant(time)
+        return self._last_shown

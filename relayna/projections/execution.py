@@ -37,6 +37,7 @@ __all__ = ["DEFAULT_DEPTH", "ExecutionProjection", "GraphQuery", "execution_proj
 
 DEFAULT_DEPTH: Final = 3
 _WARNINGS_SHOWN: Final = 1_000
+_NOTHING_KNOWN: Final = TaskRecords()
 
 
 class GraphQuery(Struct, frozen=True, kw_only=True):
@@ -198,14 +199,15 @@ def _warnings(state: ExecutionState, family: Family) -> list[dict[str, str]]:
     found: set[RecordWarning] = set()
     for task_id, run in family.runs.items():
         records = _records(state, task_id)
-        found |= records.warnings
+        if records.warnings:
+            found |= records.warnings
         for own_id in records.disputed:
             detail = f"different records were told under the id {own_id}"
             found.add(RecordWarning(task_id=task_id, code="conflicting_records", detail=detail))
         for placed in run.opaque:
             detail = f"{placed.own_id} cannot be read: {_problem(placed.event.body)}"
             found.add(RecordWarning(task_id=task_id, code="unreadable_record", detail=detail))
-        kinds = sorted(fact.value or "" for fact in records.facts if fact.name == "topology_kind")
+        kinds = _kinds(records) if len(records.facts) > 1 else []
         if len(kinds) > 1:
             detail = f"its records name several kinds of topology: {', '.join(kinds)}"
             found.add(RecordWarning(task_id=task_id, code="several_topology_kinds", detail=detail))
@@ -219,10 +221,14 @@ def _warnings(state: ExecutionState, family: Family) -> list[dict[str, str]]:
     return shown
 
 
+def _kinds(records: TaskRecords) -> list[str]:
+    return sorted(fact.value or "" for fact in records.facts if fact.name == "topology_kind")
+
+
 def _problem(body: object) -> str:
     told = (getattr(body, name, None) for name in ("reason", "type_name", "problem"))
     return ", ".join(str(one) for one in told if one)
 
 
 def _records(state: ExecutionState, task_id: TaskId) -> TaskRecords:
-    return state.tasks.get(task_id) or TaskRecords()
+    return state.tasks.get(task_id) or _NOTHING_KNOWN

@@ -17,6 +17,8 @@ __all__ = ["draw_messages"]
 
 def draw_messages(run: TaskRun, home: str, drawing: Drawing) -> None:
     """Every logical message and the one edge that it is born of."""
+    if not run.messages:
+        return
     for message in run.messages.values():
         first = message.first()
         stage, origin_stage = message.stages()

@@ -5,8 +5,9 @@ Owns the ids of attempts, retries and dead letters.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import count
+from collections.abc import Iterable
+
+from msgspec import Struct
 
 from relayna.ids import TaskId
 from relayna.projections.attempts import AGGREGATION, ANY_LANE, Attempt
@@ -25,21 +26,23 @@ def number_nodes(
         retry.number, retry.node_id = number, node_id("retry", task_id, number)
     for number, letter in enumerate(letters, 1):
         letter.number, letter.node_id = number, node_id("dlq", task_id, number)
-    series: dict[str, tuple[str, Iterator[int]]] = {}
+    series: dict[str, _Series] = {}
     for attempt in attempts:
-        of_its_lane = series.get(attempt.lane)
+        lane = ANY_LANE if attempt.lane == AGGREGATION else attempt.lane
+        of_its_lane = series.get(lane)
         if of_its_lane is None:
-            of_its_lane = series[attempt.lane] = _series(task_id, attempt, series)
-        prefix, numbers = of_its_lane
-        attempt.number = next(numbers)
-        attempt.node_id = f"{prefix}:{attempt.number}"
+            of_its_lane = series[lane] = _Series(_prefix(task_id, attempt.stage))
+        of_its_lane.last += 1
+        attempt.number = of_its_lane.last
+        attempt.node_id = f"{of_its_lane.prefix}:{attempt.number}"
 
 
-def _series(
-    task_id: TaskId, attempt: Attempt, known: Mapping[str, tuple[str, Iterator[int]]]
-) -> tuple[str, Iterator[int]]:
-    """How the nodes of the attempt's lane begin, and their numbers. Attempts outside stages share theirs."""
-    if attempt.stage is not None:
-        return node_id("stage-attempt", task_id, attempt.stage), count(1)
-    shared = (known[lane] for lane in (AGGREGATION, ANY_LANE) if lane in known)
-    return next(shared, None) or (node_id("task-attempt", task_id), count(1))
+class _Series(Struct, gc=False):
+    """The attempts of one stage, or all that are outside stages."""
+
+    prefix: str
+    last: int = 0
+
+
+def _prefix(task_id: TaskId, stage: str | None) -> str:
+    return node_id("task-attempt", task_id) if stage is None else node_id("stage-attempt", task_id, stage)

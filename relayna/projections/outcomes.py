@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -64,12 +64,11 @@ _BY_TYPE: Final = {
 _BY_NAME: Final = {event_type.__name__: outcome for event_type, outcome in _BY_TYPE.items()}
 
 
-def outcome_of(closings: Iterable[Body]) -> Outcome | None:
+def outcome_of(closings: Sequence[Body]) -> Outcome | None:
     """What the closing events of one attempt say together; none while there are none."""
-    told = list(map(_outcome, closings))
-    if len(told) < 2:
-        return told[0] if told else None
-    return max(told, key=lambda outcome: (outcome.weight, outcome.name))
+    if len(closings) < 2:
+        return _outcome(closings[0]) if closings else None
+    return max(map(_outcome, closings), key=lambda outcome: (outcome.weight, outcome.name))
 
 
 def outcome_named(type_name: str | None) -> Outcome:

@@ -5,6 +5,7 @@ Owns what is done about circles: damaged or hostile records can say that an atte
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Final
 
 from relayna.projections.attempts import Attempt
@@ -12,12 +13,13 @@ from relayna.projections.task_run import Birth, TaskRun
 
 __all__ = ["cut_circles", "source_node"]
 
+_SOURCE: Final = attrgetter("source")
 _CUT: Final = Birth(None, "received_by", "inferred", "circle_cut", of_task=True)
 
 
 def cut_circles(run: TaskRun) -> None:
     """Hang the first attempt of each circle on the task. Births and messages' origins are known."""
-    if not run.messages and all(birth.source is None for birth in run.births.values()):
+    if not run.messages and not any(map(_SOURCE, run.births.values())):
         return
     above = _sources(run)
     attempts = {attempt.node_id: attempt for attempt in run.attempts.members}

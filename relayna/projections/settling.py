@@ -115,18 +115,20 @@ def settle_attempts(run: TaskRun) -> None:
 
 def _close(attempt: Attempt) -> bool:
     """Whether its own closing events say how it ended."""
-    closings = attempt.closings
-    told = outcome_of([placed.event.body for placed in closings])
-    if told is None:
+    if attempt.closing is None:
         return False
-    attempt.outcome = told
+    closings = attempt.closings
+    attempt.outcome = outcome_of([placed.event.body for placed in closings]) or UNKNOWN
     times = [placed.time for placed in closings if placed.time != UNTIMED]
-    attempt.closed_at = max(times, default=None)
+    attempt.closed_at = max(times) if times else None
     return True
 
 
 def _mark_redelivered(run: TaskRun) -> None:
-    if not any(attempt.received and attempt.received.redelivered for attempt in run.attempts.members):
+    for attempt in run.attempts.members:
+        if attempt.received is not None and attempt.received.redelivered:
+            break
+    else:
         return
     earlier: dict[tuple[object, ...], Attempt] = {}
     for attempt in run.attempts.members:
@@ -171,6 +173,6 @@ def _settle(attempt: Attempt, newest: dict[str, Attempt], done: set[DeliveryIden
 def _settle_manual_retries(run: TaskRun) -> None:
     """In foreign records the status alone tells of a manual retry."""
     sources = {birth.source for birth in run.births.values() if birth.kind == "manual_retry_to"}
-    for attempt in run.attempts.members:
+    for attempt in run.attempts.members if sources else ():
         if attempt.node_id in sources and (attempt.outcome.name == "acked" or attempt.outcome.name in _OPEN):
             attempt.outcome = MANUAL_RETRY

@@ -47,10 +47,11 @@ def distinct_statuses(
     messages: set[MessageId] = set()
     for placed in records:
         body = _body(placed)
-        if body.message_id in messages or not _is_observed(placed):
+        message_id = body.message_id
+        if message_id in messages or (placed.event.envelope.attempt_id is None and not _is_observed(placed)):
             return _told_apart(sorted(records, key=by_attempt))
-        if body.message_id is not None:
-            messages.add(body.message_id)
+        if message_id is not None:
+            messages.add(message_id)
         statuses.append(Status(placed, body.status, body.message, body.meta))
     return statuses
 

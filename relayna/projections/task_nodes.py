@@ -48,6 +48,7 @@ _STATE_AFTER: Final[dict[str, NodeState]] = {
     "manual_retry": "retrying",
     "released": "queued",
 }
+_EVENT: Final = attrgetter("event")
 _SESSION: Final = attrgetter("event.envelope.session_id")
 _CORRELATION: Final = attrgetter("event.envelope.correlation_id")
 
@@ -63,7 +64,7 @@ def task_state(run: TaskRun, terminal_statuses: Collection[str] = TERMINAL_STATU
             return _STATE_OF_STATUS.get(latest.text, "unknown")
     if running:
         return "running"
-    if any(not message.attempts and not message.joined for message in run.messages.values()):
+    if run.messages and any(not message.attempts and not message.joined for message in run.messages.values()):
         return "queued"
     if attempts:
         newest = attempts[-1].outcome
@@ -95,7 +96,7 @@ def draw_root(
             run.task_id,
             {
                 "state": task_state(run, terminal_statuses),
-                "parent_task_id": first_parent_told(placed.event for placed in run.ordered),
+                "parent_task_id": first_parent_told(map(_EVENT, run.ordered)),
                 "session_id": next(filter(None, map(_SESSION, run.ordered)), None),
                 "correlation_id": next(filter(None, map(_CORRELATION, run.ordered)), None),
                 **annotations,
