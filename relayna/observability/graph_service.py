@@ -209,6 +209,11 @@ class ExecutionGraphService:
 
     async def _answer(self, question: GraphQuestion, cache: GraphCache | None) -> VersionedGraph:
         key = (self._terms, question)
+        if cache is not None and question.is_of_now:
+            cut = cache.cut_answer(key)
+            if cut is not None and await cut.holds(self._log, self._clock.now()):
+                cache.count_answered()
+                return cut.answer
         with self._admission.turn() as turn:
             began = self._clock.now()
             history = await self._read(question, turn, cache)
