@@ -7,7 +7,6 @@ table. Answers nothing itself.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct, field
@@ -15,11 +14,14 @@ from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
+from starlette.types import Receive, Send
+from starlette.types import Scope as AsgiScope
 
 from relayna.api.access import Access, OpenAccess
 from relayna.api.caller import Caller, Scope
-from relayna.api.problems import NotAllowed, RequestRefused, answers_problems
+from relayna.api.problems import NotAllowed, RequestRefused, answer_error
 from relayna.api.query import QueryParameters
+from relayna.api.responses import dressed
 
 __all__ = [
     "Answer",
@@ -105,7 +107,7 @@ def routes_of(
     return [
         Route(
             endpoint.path,
-            answers_problems(partial(_answer, endpoint, access, allow_writes)),
+            _AnsweringEndpoint(endpoint, access, allow_writes),
             methods=[endpoint.method],
             name=endpoint.name,
         )
@@ -125,10 +127,28 @@ def writes_are_off() -> RequestRefused:
     return RequestRefused(403, "writes_are_off", "This service changes nothing.", hint)
 
 
-async def _answer(endpoint: Endpoint, access: Access, allow_writes: bool, request: Request) -> Response:
-    caller = _EVERYBODY if endpoint.scope is None else access.caller_of(request)
-    if endpoint.scope is not None and endpoint.scope not in caller.scopes:
-        raise NotAllowed(caller.name, endpoint.scope)
-    if endpoint.method not in ("GET", "HEAD") and not allow_writes:
-        raise writes_are_off()
-    return await endpoint.answer(ApiRequest(request, caller, QueryParameters.of(request)))
+class _AnsweringEndpoint:
+    """An endpoint as an ASGI app, which answers for its own errors: in an app that is not ours nobody else does it so."""
+
+    def __init__(self, endpoint: Endpoint, access: Access, allow_writes: bool) -> None:
+        self._endpoint = endpoint
+        self._access = access
+        self._allow_writes = allow_writes
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        """Answer the request."""
+        request = Request(scope, receive, send)
+        try:
+            response = await self._answer(request)
+        except Exception as error:  # noqa: BLE001 - it is logged, and a host might show what is inside
+            response = await answer_error(request, error)
+        await dressed(response, request)(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        endpoint = self._endpoint
+        caller = _EVERYBODY if endpoint.scope is None else self._access.caller_of(request)
+        if endpoint.scope is not None and endpoint.scope not in caller.scopes:
+            raise NotAllowed(caller.name, endpoint.scope)
+        if endpoint.method not in ("GET", "HEAD") and not self._allow_writes:
+            raise writes_are_off()
+        return await endpoint.answer(ApiRequest(request, caller, QueryParameters.of(request)))

@@ -70,6 +70,11 @@ class _Asked(TypedDict):
     collapse: tuple[str, ...]
 
 
+_ASKED_BY_DEFAULT: Final = _Asked(
+    at=None, as_of=None, depth=DEFAULT_DEPTH, max_nodes=_DEFAULT_NODES, view=DEFAULT_VIEW, collapse=()
+)
+
+
 def create_execution_router(
     *,
     execution_graph_service: ExecutionGraphService,
@@ -167,6 +172,8 @@ def _check_utf8(request: Request, name: str) -> None:
 
 
 def _asked(query: QueryParameters) -> _Asked:
+    if query.are_none:
+        return _ASKED_BY_DEFAULT
     max_nodes = query.whole_number("max_nodes", default=_DEFAULT_NODES)
     if max_nodes > _MOST_NODES:
         raise InvalidQuery(

@@ -142,8 +142,7 @@ class _Exchange:
 
 def _check(scope: Scope, most_body_bytes: int) -> None:
     _check_url(scope)
-    _check_headers(scope)
-    if _OF_BODIES.isdisjoint(name for name, _ in scope["headers"]):
+    if not _check_headers(scope):
         return
     headers = Request(scope).headers
     stated = headers.getlist("content-length")
@@ -160,7 +159,12 @@ def _check_url(scope: Scope) -> None:
         raise url_too_long()
 
 
-def _check_headers(scope: Scope) -> None:
-    # With the colon, the space and the line's end that each has.
-    if sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > MOST_HEADER_BYTES:
+def _check_headers(scope: Scope) -> bool:
+    """Refuse headers that are too large; whether any of them speaks of a body."""
+    size, of_body = 0, False
+    for name, value in scope["headers"]:
+        size += len(name) + len(value) + 4  # with the colon, the space and the line's end
+        of_body = of_body or name in _OF_BODIES
+    if size > MOST_HEADER_BYTES:
         raise headers_too_large()
+    return of_body

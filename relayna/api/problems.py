@@ -7,7 +7,7 @@ store, no path, no traceback. What is hidden from the client is in the program's
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -16,13 +16,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from relayna.api.responses import dressed, make_response
+from relayna.api.responses import make_response
 from relayna.errors import ExecutionNotFound, InvalidQuery, LogNotOpen, RelaynaError, StoreError, StoreRefused
 from relayna.observability.admission import Busy
 
 __all__ = [
-    "NotAllowed", "NotAuthenticated", "Problem", "RequestRefused", "answer_error", "answers_problems", "not_acceptable",
-    "problem_of", "problem_response", "title_of",
+    "NotAllowed", "NotAuthenticated", "Problem", "RequestRefused", "answer_error", "not_acceptable", "problem_of",
+    "problem_response", "title_of",
 ]  # fmt: skip
 
 _logger = logging.getLogger("relayna.api")
@@ -163,21 +163,6 @@ async def answer_error(request: Request, error: Exception) -> Response:
     if problem.status == 401:
         headers = {"WWW-Authenticate": "Bearer"}
     return problem_response(problem, headers=headers)
-
-
-def answers_problems(
-    endpoint: Callable[[Request], Awaitable[Response]],
-) -> Callable[[Request], Awaitable[Response]]:
-    """The endpoint, answering for its own errors: in an app that is not ours nobody else does it so."""
-
-    async def answer(request: Request) -> Response:
-        try:
-            response = await endpoint(request)
-        except Exception as error:  # noqa: BLE001 - it is logged, and a host might show what is inside
-            response = await answer_error(request, error)
-        return dressed(response, request)
-
-    return answer
 
 
 def _problem(status: int, code: str, detail: str, hint: str) -> Problem:

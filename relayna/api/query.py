@@ -24,6 +24,9 @@ class QueryParameters:
     """The parameters of one request. Those that nobody asks for are not looked at."""
 
     def __init__(self, query_string: bytes) -> None:
+        self._values: dict[str, list[str]] = {}
+        if not query_string:
+            return
         # Escapes keep what is not UTF-8 apart, where replacing it would make different values one.
         text = query_string.decode(errors="surrogateescape")
         self._values = parse_qs(text, keep_blank_values=True, errors="surrogateescape")
@@ -32,6 +35,11 @@ class QueryParameters:
     def of(cls, request: Request) -> Self:
         """The parameters of this request."""
         return cls(request.scope.get("query_string") or b"")
+
+    @property
+    def are_none(self) -> bool:
+        """Whether nothing at all is given."""
+        return not self._values
 
     def text(self, name: str) -> str | None:
         """The value, or `None` when it is not given. Raises `InvalidQuery` for two values and for no UTF-8."""

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cached_property, partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import anyio
 from starlette.routing import BaseRoute
@@ -66,6 +66,8 @@ from relayna.streams.log import DEFAULT_OPEN_RETENTION_SECONDS, DEFAULT_RETENTIO
 from relayna.topologies import ContractAliasConfig, Topology
 
 __all__ = ["RelaynaRuntime"]
+
+_ASKED_MOST: Final = "execution_graph"
 
 
 class RelaynaRuntime:
@@ -184,6 +186,8 @@ class RelaynaRuntime:
         """The routes of all endpoints, over HTTP and WebSocket, for an app of ours or of a host."""
         sockets = lineage_socket_endpoints(self._of("lineage"), self.live)
         over_http = routes_of(self.endpoints(aliases), access, allow_writes=allow_writes)
+        # Routes are tried one after the other, and graphs are asked for most; no other path is like theirs.
+        over_http.sort(key=lambda route: not route.name.startswith(_ASKED_MOST))
         return [*over_http, *socket_routes_of(sockets, access)]
 
     async def __aenter__(self) -> Self:

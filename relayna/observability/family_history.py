@@ -9,8 +9,9 @@ from relayna.ids import TaskId
 from relayna.instants import Instant
 from relayna.observability.graph_version import StreamPosition
 from relayna.observability.kept_streams import KeptStream
-from relayna.observability.stream_reading import LeftOutEntries
+from relayna.observability.stream_reading import LeftOutEntries, StreamReading
 from relayna.projections.projection import Item
+from relayna.streams import StreamState, TaskAddress
 
 __all__ = ["FamilyBounds", "FamilyHistory"]
 
@@ -33,6 +34,8 @@ class FamilyHistory(Struct, kw_only=True):
     """The kinds of topology that the root's frames name."""
     positions: list[StreamPosition] = field(default_factory=list)
     """Of every stream that was looked at, the root's first."""
+    states: list[tuple[TaskAddress, StreamState]] = field(default_factory=list)
+    """Of the same streams, from before their first entry was read."""
     changes_at: Instant | None = None
     """From when on the same streams mean something else."""
     left_out: dict[TaskId, LeftOutEntries] = field(default_factory=dict)
@@ -49,3 +52,11 @@ class FamilyHistory(Struct, kw_only=True):
     """Whether some of it was kept from an earlier reading."""
     is_cut: bool = False
     """Whether a bound was met: what is left out then depends on what was read in which order."""
+
+    def add(self, reading: StreamReading) -> None:
+        """A stream that was read, after those before it."""
+        self.positions.append(reading.position)
+        self.states.append((reading.address, reading.state))
+        self.streams.append(reading.kept())
+        self.is_cut |= reading.is_cut
+        self.items += reading.events

@@ -223,10 +223,7 @@ class FamilyReader:
             if not reading.events and (self._known_by is None or not reading.decoded):
                 raise ExecutionNotFound(task_id)
             history.kinds = list(reading.kinds)
-        history.positions.append(reading.position)
-        history.streams.append(reading.kept())
-        history.is_cut |= reading.is_cut
-        history.items += reading.events
+        history.add(reading)
         for kind in reading.kinds:
             self._tell(task_id, "topology_kind", kind)
         if reading.trimmed:
@@ -278,8 +275,7 @@ class FamilyReader:
         return None if self._positions is None else self._positions[task_id]
 
     def _bounds_of(self, page: StreamPage, share: int) -> ReadingBounds:
-        until = self._until(page.address.task_id)
-        return ReadingBounds(events=share, until=until, known_by=self._known_by)
+        return ReadingBounds(events=share, until=self._until(page.address.task_id), known_by=self._known_by)
 
     def _entries_of_each(self, of: Sequence[object]) -> int:
         an_entry = self._bytes // self._entries if self._entries else _BYTES_AN_ENTRY

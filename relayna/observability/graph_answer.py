@@ -5,6 +5,8 @@ Owns in which order a graph is drawn, cut and reduced to a view. Pure, so it may
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import Struct
 
 from relayna.instants import format_instant
@@ -18,6 +20,8 @@ from relayna.projections.registry import EXECUTION_PROJECTIONS, execution_projec
 
 __all__ = ["GraphTerms", "is_whole"]
 
+_VERSIONS: Final = [(projection.name, projection.version) for projection in EXECUTION_PROJECTIONS]
+
 
 class GraphTerms(Struct, frozen=True, kw_only=True):
     """What every answer of a service depends on, beside the question."""
@@ -30,8 +34,7 @@ class GraphTerms(Struct, frozen=True, kw_only=True):
 
     def asked(self, question: GraphQuestion) -> object:
         """Everything that an answer depends on, but the streams and the time: plain data."""
-        versions = [(projection.name, projection.version) for projection in EXECUTION_PROJECTIONS]
-        return (versions, self, question)
+        return (_VERSIONS, self, question)
 
     def fold(self, question: GraphQuestion, history: FamilyHistory) -> ExecutionGraph:
         """The answer."""

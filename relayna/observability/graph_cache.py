@@ -1,7 +1,8 @@
 """What a process keeps of the graphs that were asked for lately: streams as they were read, and answers made of them.
 
 Owns the bound, and what is forgotten for it. Nothing here is believed without the store: a stream counts as far as it
-goes on from what was kept, and an answer while all of its streams are the very ones that it was made of.
+goes on from what was kept, and an answer while all of its streams are the very ones that it was made of; one for which
+not all was read, while they are as they were (`cut_answer.py`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from msgspec import Struct
 from relayna.errors import InvalidSetting
 from relayna.events.history import StreamFact
 from relayna.instants import Instant
+from relayna.observability.cut_answer import CutAnswer
 from relayna.observability.family_history import FamilyHistory
 from relayna.observability.graph_version import StreamPosition, VersionedGraph
 from relayna.observability.kept_streams import KeptStream
@@ -44,7 +46,7 @@ class _KeptAnswer(Struct, frozen=True):
     answer: VersionedGraph
 
 
-_Kept = KeptStream | _KeptAnswer
+_Kept = KeptStream | _KeptAnswer | CutAnswer
 
 
 class GraphCache:
@@ -79,16 +81,28 @@ class GraphCache:
         self._measures.increment("relayna_graph_cache_total", outcome=outcome)
         return None
 
+    def cut_answer(self, question: Hashable) -> CutAnswer | None:
+        """The last answer to this question, when not all was read for it."""
+        found = self._find(question)
+        return found if isinstance(found, CutAnswer) else None
+
+    def count_answered(self) -> None:
+        """Count that a cut answer was given again."""
+        self._measures.increment("relayna_graph_cache_total", outcome="answered")
+
     def keep(self, question: Hashable, history: FamilyHistory, answer: VersionedGraph) -> None:
         """What was read, and the answer that was made of it, for whoever asks next."""
-        if not self._most or history.is_cut:
+        if not self._most:
+            return
+        weight = len(answer.graph.nodes) + len(answer.graph.edges)
+        if history.is_cut:
+            self._put(question, weight, CutAnswer(answer, history.states, history.changes_at))
             return
         for position, stream in zip(history.positions, history.streams, strict=True):
             if stream is not None:
                 self._put(position.address, stream.decoded, stream)
         there = (position.last_id for position in history.positions)
         if all(stream or last_id is None for stream, last_id in zip(history.streams, there, strict=True)):
-            weight = len(answer.graph.nodes) + len(answer.graph.edges)
             self._put(question, weight, _KeptAnswer(_basis(history), answer))
 
     def _find(self, key: Hashable) -> _Kept | None:

@@ -45,6 +45,11 @@ class GraphQuestion(Struct, frozen=True, kw_only=True):
     view: GraphView = DEFAULT_VIEW
     collapse: tuple[Collapse, ...] = ()
 
+    @property
+    def is_of_now(self) -> bool:
+        """Whether it asks for all that is known now."""
+        return self.as_of is None and self.as_of_version is None
+
 
 def checked_question(
     task_id: str,

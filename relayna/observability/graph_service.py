@@ -36,7 +36,7 @@ from relayna.observability.graph_version import (
     question_digest,
     task_digest,
 )
-from relayna.observability.known_versions import KnownVersions, by_task
+from relayna.observability.known_versions import KnownVersion, KnownVersions, by_task
 from relayna.observability.left_out import bounds_for
 from relayna.observability.shared_work import SharedWork
 from relayna.observability.stores import StreamView
@@ -178,11 +178,11 @@ class ExecutionGraphService:
         return await self._work.do((question, cache is None), work, still_true=still_true)
 
     async def _is_current(self, token: str, question: GraphQuestion) -> bool:
-        version = parse_version(token)
-        if version is None or version.question != self._digest(question):
+        known = self._known.find(token) or self._told_by(token, question)
+        if known is None or known.question != question:
             return False
-        positions = self._known.positions(token, version, root=question.task_id, tenant=self._tenant)
-        if positions is None or (version.changes_at is not None and version.changes_at <= self._clock.now()):
+        positions, changes_at = known.positions, known.changes_at
+        if changes_at is not None and changes_at <= self._clock.now():
             return False
         for start in range(0, len(positions), _STATES_AT_ONCE):
             looked_at = positions[start : start + _STATES_AT_ONCE]
@@ -193,15 +193,32 @@ class ExecutionGraphService:
             ]
             if now != [*looked_at]:
                 return False
+        self._known.remember(token, known)
         return True
+
+    def _told_by(self, token: str, question: GraphQuestion) -> KnownVersion | None:
+        """What a token says that another process made, if it is of an answer to this question."""
+        version = parse_version(token)
+        if version is None or version.question != self._digest(question):
+            return None
+        positions = self._known.positions(token, version, root=question.task_id, tenant=self._tenant)
+        return None if positions is None else KnownVersion(question, positions, version.changes_at)
+
+    def _remember(self, token: str, question: GraphQuestion, history: FamilyHistory) -> None:
+        self._known.remember(token, KnownVersion(question, tuple(history.positions), history.changes_at))
 
     async def _answer(self, question: GraphQuestion, cache: GraphCache | None) -> VersionedGraph:
         key = (self._terms, question)
+        if cache is not None and question.is_of_now:
+            cut = cache.cut_answer(key)
+            if cut is not None and await cut.holds(self._log, self._clock.now()):
+                cache.count_answered()
+                return cut.answer
         with self._admission.turn() as turn:
             began = self._clock.now()
             history = await self._read(question, turn, cache)
             if cache is not None and (kept := cache.answer(key, history)) is not None:
-                self._known.remember(kept.version, history.positions)
+                self._remember(kept.version, question, history)
                 return kept
             answer = await self._fold(question, history, turn, began)
         if cache is not None:
@@ -218,7 +235,7 @@ class ExecutionGraphService:
                 await turn.take()
             graph = await anyio.to_thread.run_sync(self._terms.fold, question, history)
         version = make_version(self._digest(question), history.positions, changes_at=history.changes_at)
-        self._known.remember(version, history.positions)
+        self._remember(version, question, history)
         if self._reports is not None:
             seconds = max(0, self._clock.now() - began) / 1_000_000
             self._reports.built(graph, seconds, whole=is_whole(question, graph))

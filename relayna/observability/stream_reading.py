@@ -66,7 +66,8 @@ class StreamReading:
         self.decoded = 0
         """Events, also those that were not known by then."""
         self._bounds = bounds
-        self._state = first.state
+        self.state = first.state
+        """As it was before the first entry was read."""
         self._known = known
         self._first = first.entries
         self._length = first.state.length
@@ -115,7 +116,7 @@ class StreamReading:
         if self._known is not None and self._known.state.length == self._length:
             return self._known
         return KeptStream(
-            state=self._state, events=self.events, kinds=self.kinds, children=frozenset(self.children),
+            state=self.state, events=self.events, kinds=self.kinds, children=frozenset(self.children),
             ended=self.ended, decoded=self.decoded, bytes=self._bytes,
         )  # fmt: skip
 

@@ -16,7 +16,7 @@ from relayna.clock import FrozenClock
 from relayna.errors import ExecutionNotFound, InvalidSetting
 from relayna.events import ChildFinished, ChildRegistered, StatusPublished, TaskMessageReceived
 from relayna.ids import TaskId, Tenant
-from relayna.observability import ExecutionGraphService
+from relayna.observability import ExecutionGraphService, left_out
 from relayna.observability.graph_cache import GraphCache
 from relayna.projections.graph import encode_graph
 from relayna.streams import Append, MemoryLog, StreamPage, StreamRange, TaskAddress
@@ -172,6 +172,29 @@ async def test_what_is_cut_is_read_anew(log: Reads, clock: FrozenClock) -> None:
         assert answer == fresh
 
 
+async def test_what_is_cut_is_answered_again_while_nothing_has_changed(
+    log: Reads, clock: FrozenClock
+) -> None:
+    counted = Outcomes()
+    for number in range(210):
+        await tell(log, clock, "T", *[StatusPublished(status=f"{number}")] * 100)
+    service = ExecutionGraphService(log=log, clock=clock, cache=GraphCache(counters=counted))
+    first = await service.get_versioned("T", max_nodes=10)
+    log.round_trips = 0
+
+    assert await service.get_versioned("T", max_nodes=10) is first
+    assert await service.is_current(first.version, "T", max_nodes=10)
+    assert log.round_trips == 0
+    assert counted.outcomes == ["missed", "answered"]
+
+    await tell(log, clock, "T", StatusPublished(status="one more"))
+    again = await service.get_versioned("T", max_nodes=10)
+    assert again == await ExecutionGraphService(log=log, clock=clock).get_versioned("T", max_nodes=10)
+    assert again.version != first.version
+    as_of = await service.get_versioned("T", max_nodes=10, as_of=again.version)
+    assert as_of.graph.annotations["as_of"] == again.version
+
+
 async def test_many_at_once_are_all_answered_as_it_is_now(log: Reads, clock: FrozenClock) -> None:
     await tell(log, clock, "T", TaskMessageReceived())
     service = ExecutionGraphService(log=log, clock=clock, cache=GraphCache())
@@ -272,11 +295,16 @@ async def answered(service: ExecutionGraphService, task: str, depth: int, most: 
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(STEPS, QUESTIONS), min_size=2, max_size=14), st.sampled_from([6, 50_000]))
+@given(
+    st.lists(st.tuples(STEPS, QUESTIONS), min_size=2, max_size=14),
+    st.sampled_from([6, 50_000]),
+    st.booleans(),
+)
 def test_what_is_kept_changes_no_answer(
     store: StoreUnderTest,
     steps: list[tuple[tuple[str, int, int], tuple[int, int, int | None]]],
     most_items: int,
+    most_are_cut: bool,
 ) -> None:
     async def compare() -> None:
         clock = FrozenClock()
@@ -292,4 +320,8 @@ def test_what_is_kept_changes_no_answer(
                 task = upheaval.tasks[number]
                 assert await answered(keeping, task, depth, most) == await answered(anew, task, depth, most)
 
-    anyio.run(compare)
+    with pytest.MonkeyPatch.context() as patched:
+        if most_are_cut:
+            patched.setattr(left_out, "_FEWEST_EVENTS", 1)
+            patched.setattr(left_out, "_EVENTS_A_NODE", 1)
+        anyio.run(compare)

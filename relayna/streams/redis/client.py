@@ -183,16 +183,16 @@ def _replies(commands: Sequence[Command], said: Sequence[object]) -> list[Reply]
     for command, reply in zip(commands, said, strict=False):
         if isinstance(reply, list):
             # Refusals inside a transaction's reply come as values; only its first level can hold any.
-            replies.append([_reply(part, command) if type(part) is Refusal else part for part in reply])
+            replies.append([_failed(part, command) if type(part) is Refusal else part for part in reply])
+        elif type(reply) is Refusal:
+            replies.append(_failed(reply, command))
         else:
-            replies.append(_reply(reply, command))
+            replies.append(cast("Reply", reply))
     return replies
 
 
-def _reply(said: object, command: Command) -> Reply:
-    if isinstance(said, Refusal):
-        return Failed(StoreRefused(str(command[0]), str(said)))
-    return cast("Reply", said)
+def _failed(refusal: Refusal, command: Command) -> Failed:
+    return Failed(StoreRefused(str(command[0]), str(refusal)))
 
 
 def _counted(

@@ -51,10 +51,12 @@ class Bundle(Struct, frozen=True):
         if not self.is_transaction:
             return [(self.requests[0][0], answers[0])]
         # The first refusal says why: what the server then answers to EXEC is only that there was one.
-        failed = next((answer for answer in answers if isinstance(answer, Failed)), None)
+        for answer in answers:
+            if isinstance(answer, Failed):
+                return [(number, answer) for number, _ in self.requests]
         carried_out = answers[-1]
-        if failed is not None or not isinstance(carried_out, list):
-            return [(number, failed) for number, _ in self.requests]
+        if not isinstance(carried_out, list):
+            return [(number, None) for number, _ in self.requests]
         replies: list[tuple[int, Reply]] = []
         at = 0
         for number, request in self.requests:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from relayna.streams.redis.client import Command, ConnectionSettings, Reply, StoreClient
 from relayna.streams.redis.identity import identity_of
-from relayna.streams.redis.requests import Request, bundles
+from relayna.streams.redis.requests import Bundle, Request, bundles
 
 __all__ = ["SingleStore", "carried", "sent"]
 
@@ -45,6 +45,10 @@ class SingleStore:
 
 async def carried(client: StoreClient, requests: Sequence[Request]) -> list[Reply]:
     """Carry requests to a server that has all the keys; a reply to each, in order."""
+    if len(requests) == 1:  # as most are: there is nothing to be brought together
+        bundle = Bundle([(0, requests[0])])
+        ((_, reply),) = bundle.replies(await client.exchange(bundle.commands()))
+        return [reply]
     if all(len(request.commands) == 1 for request in requests):
         return await client.exchange([request.commands[0] for request in requests]) if requests else []
     together = bundles(enumerate(requests), lambda _: None)

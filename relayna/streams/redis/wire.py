@@ -55,6 +55,7 @@ class Wire(asyncio.Protocol):
         self._answered: asyncio.Future[None] | None = None
         self._heard_at = 0.0
         self._silence: asyncio.TimerHandle | None = None
+        """One for many exchanges: it looks when something was heard last, and goes on when it is not long ago."""
         self.is_usable = True
         """Whether another exchange may be tried."""
         self._transport.set_protocol(self)
@@ -69,7 +70,8 @@ class Wire(asyncio.Protocol):
         self._answered = answered = self._loop.create_future()
         if self._silence_seconds is not None:
             self._heard_at = self._loop.time()
-            self._silence = self._loop.call_at(self._heard_at + self._silence_seconds, self._listen)
+            if self._silence is None:
+                self._silence = self._loop.call_at(self._heard_at + self._silence_seconds, self._listen)
         try:
             for portion in portions:
                 self._transport.write(portion)
@@ -79,17 +81,15 @@ class Wire(asyncio.Protocol):
             raise
         finally:
             self._answered = None
-            if self._silence is not None:
-                self._silence.cancel()
 
     async def drop(self) -> None:
         """Close it without waiting for anything."""
-        self.is_usable = False
+        self._end()
         await self._connection.disconnect(nowait=True)
 
     async def close(self) -> None:
         """Close it, and return when it is."""
-        self.is_usable = False
+        self._end()
         await self._connection.disconnect(nowait=False)
 
     def data_received(self, data: bytes) -> None:
@@ -118,13 +118,22 @@ class Wire(asyncio.Protocol):
         self.is_usable = False
 
     def _listen(self) -> None:
-        """Whether it has been silent for too long."""
+        """Whether it has been silent for too long, if anybody waits for a word."""
+        self._silence = None
+        if self._answered is None:
+            return
         seconds = cast("float", self._silence_seconds)
         until = self._heard_at + seconds
         if self._loop.time() < until:
             self._silence = self._loop.call_at(until, self._listen)
         else:
             self._fail(driver.TimeoutError(f"no word for {seconds:g} s"))
+
+    def _end(self) -> None:
+        self.is_usable = False
+        if self._silence is not None:
+            self._silence.cancel()
+            self._silence = None
 
     def _fail(self, error: Exception) -> None:
         self.is_usable = False
