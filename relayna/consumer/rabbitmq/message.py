@@ -29,7 +29,10 @@ def outgoing_properties(message: Message) -> spec.Basic.Properties:
     """Of a persistent message, for the driver. Raises `InvalidMessage` for what AMQP cannot carry."""
     checked = copy_message(message)
     return spec.Basic.Properties(
-        headers=_as_driver_takes(checked.headers),
+        headers={
+            name: value if type(value) in _AS_THEY_ARE else _as_driver_takes(value)
+            for name, value in checked.headers.items()
+        },
         content_type=checked.content_type,
         correlation_id=checked.correlation_id,
         message_id=checked.message_id,

@@ -18,7 +18,7 @@ from aiormq import spec
 
 from relayna.consumer.broker import Message
 from relayna.consumer.memory.message import check_short_string
-from relayna.consumer.rabbitmq.calls import isolated
+from relayna.consumer.rabbitmq.calls import in_place
 from relayna.consumer.rabbitmq.errands import Errands
 from relayna.consumer.rabbitmq.failures import DRIVER_ERRORS, problem_of
 from relayna.consumer.rabbitmq.link import Link, close_channel
@@ -47,7 +47,7 @@ class Publisher:
     def __init__(self, link: Link, errands: Errands, *, channels: int) -> None:
         self._link = link
         self._errands = errands
-        self._turns = anyio.Semaphore(channels)
+        self._turns = anyio.Semaphore(channels, fast_acquire=True)
         self._idle: list[AbstractChannel] = []
 
     async def publish(
@@ -91,7 +91,7 @@ class Publisher:
     ) -> None:
         done = False
         try:
-            await isolated(_confirmed(channel, body, exchange, routing_key, properties))
+            await in_place(_confirmed(channel, body, exchange, routing_key, properties))
             done = True
         except _CHANNEL_SURVIVES:
             done = True
@@ -115,8 +115,14 @@ async def _confirmed(
     channel: AbstractChannel, body: bytes, exchange: str, key: str, properties: spec.Basic.Properties
 ) -> None:
     underlying = await channel.get_underlay_channel()
+    # Its confirm says that it was sent; to wait for that first would be another future of the driver's.
     await underlying.basic_publish(
-        body, exchange=exchange, routing_key=key, properties=properties, mandatory=True
+        body,
+        exchange=exchange,
+        routing_key=key,
+        properties=properties,
+        mandatory=True,
+        wait=False,  # type: ignore[call-arg]  # all of the driver's channels take it, and its protocol does not say so
     )
 
 

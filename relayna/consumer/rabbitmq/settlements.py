@@ -14,7 +14,7 @@ from aiormq.abc import AbstractChannel
 from msgspec import Struct
 
 from relayna.consumer.broker import Settlement
-from relayna.consumer.rabbitmq.calls import isolated
+from relayna.consumer.rabbitmq.calls import in_place
 from relayna.consumer.rabbitmq.failures import DRIVER_ERRORS
 
 __all__ = ["Order", "Settlements", "orders_for"]
@@ -95,7 +95,7 @@ class Settlements:
     async def _sent(self, orders: list[Order]) -> Exception | None:
         with anyio.move_on_after(_SECONDS_TO_SETTLE):
             try:
-                await isolated(self._write(orders))
+                await in_place(self._write(orders))
             except DRIVER_ERRORS as error:
                 return error
             return None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
 
 import anyio
 import pytest
 
-from relayna.consumer.rabbitmq.calls import isolated
+from relayna.consumer.rabbitmq.calls import in_place, isolated
 from relayna.consumer.rabbitmq.errands import Errands
 from relayna.consumer.rabbitmq.failures import GivenUp, problem_of
 from relayna.consumer.rabbitmq.pace import Pace
@@ -15,27 +17,35 @@ from relayna.streams.recording.backoff import Backoff
 
 pytestmark = pytest.mark.anyio
 
+Kept: TypeAlias = Callable[[Awaitable[Any]], Awaitable[Any]]
+
+kept_apart = pytest.mark.parametrize("kept", [isolated, in_place])
+
 
 async def fail(error: BaseException) -> None:
     raise error
 
 
-async def test_a_result_comes_back() -> None:
-    assert await isolated(asyncio.sleep(0, "answer")) == "answer"
+@kept_apart
+async def test_a_result_comes_back(kept: Kept) -> None:
+    assert await kept(asyncio.sleep(0, "answer")) == "answer"
 
 
-async def test_an_error_comes_back_as_it_is() -> None:
+@kept_apart
+async def test_an_error_comes_back_as_it_is(kept: Kept) -> None:
     with pytest.raises(ZeroDivisionError):
-        await isolated(fail(ZeroDivisionError()))
+        await kept(fail(ZeroDivisionError()))
 
 
 @pytest.mark.parametrize("error", [asyncio.CancelledError(), Exception()], ids=repr)
-async def test_what_the_driver_ends_is_given_up_and_not_cancelled(error: BaseException) -> None:
+@kept_apart
+async def test_what_the_driver_ends_is_given_up_and_not_cancelled(kept: Kept, error: BaseException) -> None:
     with pytest.raises(GivenUp):
-        await isolated(fail(error))
+        await kept(fail(error))
 
 
-async def test_cancelling_us_cancels_the_call() -> None:
+@kept_apart
+async def test_cancelling_us_cancels_the_call(kept: Kept) -> None:
     cancelled, begun = anyio.Event(), anyio.Event()
 
     async def call() -> None:
@@ -45,12 +55,28 @@ async def test_cancelling_us_cancels_the_call() -> None:
         finally:
             cancelled.set()
 
-    waiting = asyncio.create_task(isolated(call()))
+    async def waits() -> None:
+        await kept(call())
+
+    waiting = asyncio.create_task(waits())
     await begun.wait()
     waiting.cancel()
     await asyncio.wait({waiting})
     assert waiting.cancelled()
     await cancelled.wait()
+
+
+async def test_what_the_driver_ends_in_a_task_that_was_to_end_before_is_given_up_all_the_same() -> None:
+    async def shielded() -> None:
+        with pytest.raises(asyncio.CancelledError):
+            await anyio.sleep_forever()
+        with pytest.raises(GivenUp):
+            await in_place(fail(asyncio.CancelledError()))
+
+    task = asyncio.create_task(shielded())
+    await anyio.wait_all_tasks_blocked()
+    task.cancel()
+    await task
 
 
 async def test_an_errand_outlives_whoever_sent_it() -> None:
