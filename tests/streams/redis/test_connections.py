@@ -65,6 +65,16 @@ async def test_silence_is_an_unknown_outcome_and_the_end_of_the_connection() -> 
     assert unheard.outcome_unknown
 
 
+async def test_who_asks_nothing_waits_for_nothing() -> None:
+    server = ScriptedServer()
+    async with server.listening():
+        client = server.client(silence_seconds=60.0)
+        with anyio.fail_after(5):
+            assert await client.exchange([]) == []
+
+    assert not server.connections
+
+
 @pytest.mark.parametrize("nonsense", [b"+one\r\n+two\r\n", b"?\r\n"], ids=["too much", "no RESP"])
 async def test_who_says_something_else_is_not_asked_again(nonsense: bytes) -> None:
     server = ScriptedServer(nonsense, b"+fresh\r\n")
