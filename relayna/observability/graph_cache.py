@@ -26,7 +26,10 @@ from relayna.streams import TaskAddress
 __all__ = ["DEFAULT_CACHE_ITEMS", "GraphCache"]
 
 DEFAULT_CACHE_ITEMS: Final = 50_000
-"""Events, nodes and edges; each weighs 0.6 KB or so."""
+"""Events, nodes and edges; each weighs 0.6 KB or so. What says more than usual counts for several."""
+
+_BYTES_AN_ITEM: Final = 300
+"""Of payloads: text takes up to twice as much when it is read."""
 
 
 class _Basis(Struct, frozen=True):
@@ -94,13 +97,15 @@ class GraphCache:
         """What was read, and the answer that was made of it, for whoever asks next."""
         if not self._most:
             return
-        weight = len(answer.graph.nodes) + len(answer.graph.edges)
+        # An answer keeps what its streams said alive, also when they are kept no longer.
+        said = sum(stream.bytes for stream in history.streams if stream)
+        weight = max(len(answer.graph.nodes) + len(answer.graph.edges), said // _BYTES_AN_ITEM)
         if history.is_cut:
             self._put(question, weight, CutAnswer(answer, history.states, history.changes_at))
             return
         for position, stream in zip(history.positions, history.streams, strict=True):
             if stream is not None:
-                self._put(position.address, stream.decoded, stream)
+                self._put(position.address, max(stream.decoded, stream.bytes // _BYTES_AN_ITEM), stream)
         there = (position.last_id for position in history.positions)
         if all(stream or last_id is None for stream, last_id in zip(history.streams, there, strict=True)):
             self._put(question, weight, _KeptAnswer(_basis(history), answer))

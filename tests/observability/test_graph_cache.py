@@ -147,6 +147,17 @@ async def test_the_least_recently_used_goes_first(log: Reads, clock: FrozenClock
     assert counted.evicted == 4
 
 
+async def test_a_few_events_that_say_much_count_for_many(log: Reads, clock: FrozenClock) -> None:
+    counted = Outcomes()
+    service = ExecutionGraphService(log=log, clock=clock, cache=GraphCache(most_items=100, counters=counted))
+    for name in ("A", "B", "C"):
+        await tell(log, clock, name, StatusPublished(status="running", message="x" * 12_000))
+        await service.get_versioned(name)
+
+    # A stream and its graph each keep 12 KB alive: of these six, two have room.
+    assert counted.evicted == 4
+
+
 async def test_a_bound_of_nothing_keeps_nothing(log: Reads, clock: FrozenClock) -> None:
     counted = Outcomes()
     await tell(log, clock, "T", TaskMessageReceived())

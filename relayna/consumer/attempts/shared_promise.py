@@ -65,9 +65,10 @@ class SharedPromise:
 
     async def _tell_all(self, waiting: list[asyncio.Future[Durability]]) -> None:
         answer = await self._sink.durable()
-        if answer is Durability.LOST and len(waiting) > 1:
+        here = [told for told in waiting if not told.done()]
+        if answer is Durability.LOST and len(here) > 1:
             # A sink tells of a loss once, to whoever asks first; the others ask again.
-            _tell(waiting[:1], answer)
+            _tell(here[:1], answer)
             answer = await self._sink.durable()
         _tell(waiting, answer)
 

@@ -15,7 +15,6 @@ from msgspec import Struct
 
 from relayna.consumer.broker import Settlement
 from relayna.consumer.rabbitmq.calls import in_place
-from relayna.consumer.rabbitmq.failures import DRIVER_ERRORS
 
 __all__ = ["Order", "Settlements", "orders_for"]
 
@@ -54,6 +53,8 @@ class Settlements:
     def __init__(self, underlying: Callable[[], Awaitable[AbstractChannel]]) -> None:
         self._underlying = underlying
         self._unsettled: set[int] = set()
+        self._in_doubt: set[int] = set()
+        """Asked for in vain: the broker may hold them still, and an ack of many would take them along."""
         self._asked: dict[int, Settlement] = {}
         self._waiting: list[asyncio.Future[Exception | None]] = []
         self._sending: asyncio.Task[None] | None = None
@@ -67,7 +68,7 @@ class Settlements:
         self._unsettled.add(tag)
 
     async def settle(self, tag: int, settlement: Settlement) -> Exception | None:
-        """Return when it is sent, or what the driver raised instead. Cancelling the wait leaves it under way.
+        """Return when it is sent, or what was raised instead. Cancelling the wait leaves it under way.
 
         For a tag that is in here, once: RabbitMQ closes the channel over what it does not know.
         """
@@ -85,7 +86,9 @@ class Settlements:
             while self._asked:
                 asked, self._asked = self._asked, {}
                 waiting, self._waiting = self._waiting, []
-                problem = await self._sent(orders_for(asked, self._unsettled))
+                problem = await self._sent(orders_for(asked, self._unsettled | self._in_doubt))
+                if problem is not None:
+                    self._in_doubt |= asked.keys()
                 for sent in waiting:
                     if not sent.done():
                         sent.set_result(problem)
@@ -96,7 +99,7 @@ class Settlements:
         with anyio.move_on_after(_SECONDS_TO_SETTLE):
             try:
                 await in_place(self._write(orders))
-            except DRIVER_ERRORS as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, each of those who wait is told
                 return error
             return None
         return TimeoutError("nobody reads it")

@@ -94,26 +94,26 @@ class Losses:
         self.remember(event, reason)
         self.report()
 
-    def remember(self, event: HeldEvent, reason: str) -> None:
-        """The same on the time of somebody in a hurry: the counters are told when `report` is called."""
+    def remember(self, event: HeldEvent, reason: str) -> bool:
+        """The same on the time of somebody in a hurry: the counters are told when `report` is called.
+
+        Whether it is the first since then.
+        """
         kind = (event.event_type, reason)
         key = (event.task_id, event.attempt_id, reason)
         with self._lock:
             self._news = True
+            is_first = not self._unreported
             self._unreported[kind] = self._unreported.get(kind, 0) + 1
             if event.event_type is EventsLost:
-                return
+                return is_first
             loss = self._losses.get(key)
             if loss is None:
                 if len(self._losses) >= self._max_losses:
-                    return
+                    return is_first
                 loss = self._losses[key] = Loss(*key)
             loss.add(event)
-
-    @property
-    def is_reported(self) -> bool:
-        """Whether the counters know of every loss."""
-        return not self._unreported
+        return is_first
 
     def report(self) -> None:
         """Tell the counters what they have not been told."""

@@ -45,8 +45,11 @@ class RetransmitWindow:
 
     def note(self, stored: Iterable[tuple[PendingFrame, StreamId]], now: Instant) -> None:
         """The log has these frames, there."""
-        self._stored.append(_Stored(now, deque(stored)))
-        self._bytes += sum([frame.size for frame, _ in self._stored[-1].frames])
+        frames = deque(stored)
+        if not frames:  # else each try of an outage would leave something here, for time does not pass then
+            return
+        self._stored.append(_Stored(now, frames))
+        self._bytes += sum([frame.size for frame, _ in frames])
         while self._bytes > self._max_bytes:
             self._drop_some()
 

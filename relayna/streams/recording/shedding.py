@@ -40,10 +40,10 @@ class Shedding:
     def shed(self, event: HeldEvent) -> None:
         """Nobody will store this one."""
         losses, unwritten, bell = self._losses, self._unwritten, self._bell
-        is_first = losses.is_reported
-        losses.remember(event, _REASON)
         if event.event_type in VITAL_TYPES:
             unwritten.append(event)
+        # In this order: whoever reports in between writes it down too, or is rung for again.
+        is_first = losses.remember(event, _REASON)
         if bell is None:
             self.tell()
         elif is_first:

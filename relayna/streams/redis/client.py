@@ -129,6 +129,8 @@ class StoreClient:
 
     async def exchange(self, commands: Sequence[Command]) -> list[Reply]:
         """Send all commands in one go; a reply for each, in order. Never raises for a store that fails."""
+        if not commands:
+            return []
         self._exchanges += 1
         confirmation = self._confirmation
         try:

@@ -54,7 +54,7 @@ class Connections:
     async def take_back(self, wire: Wire) -> None:
         """Keep it for the next, or drop it when it cannot be used again."""
         self._free.release()
-        if wire.is_usable:
+        if wire.is_usable and wire in self._all:
             self._idle.append(wire)
         else:
             await self._drop(wire)
@@ -63,8 +63,12 @@ class Connections:
         """Close all, those that are lent too. More can be lent afterwards."""
         wires, self._all = self._all, set()
         self._idle.clear()
-        for wire in wires:
-            await wire.close()
+        try:
+            for wire in wires:
+                await wire.close()
+        finally:  # who is cancelled here, or cannot close one, leaves none of the others open
+            for wire in wires:
+                await self._drop(wire)
 
     async def _wait(self) -> None:
         try:
@@ -74,7 +78,7 @@ class Connections:
             raise driver.ConnectionError("No connection available.") from None
 
     async def _connect(self) -> Wire:
-        connection = self._make()
+        connection, made = self._make(), self._all
         try:
             await connection.connect()
             wire = Wire(connection, silence_seconds=self._silence_seconds)
@@ -82,7 +86,7 @@ class Connections:
             with anyio.CancelScope(shield=True):
                 await connection.disconnect(nowait=True)
             raise
-        self._all.add(wire)
+        made.add(wire)  # not among all, when they were closed meanwhile: then it is not kept either
         return wire
 
     async def _drop(self, wire: Wire) -> None:

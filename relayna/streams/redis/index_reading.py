@@ -82,18 +82,17 @@ def _take(
 ) -> None:
     """Take so many members; there may be more behind so many leaves."""
     left = part.left
+    first = left.first + b"\0" if left.without_first else left.first  # the next that there may be
     found: list[bytes] = []
     is_all = len(leaves) < may_go_on
     for leaf in leaves:
         members = _members(leaf, part.index)
-        found += [one for one in members[:: -1 if newest_first else 1] if left.first <= one < left.end]
+        found += [one for one in members[:: -1 if newest_first else 1] if first <= one < left.end]
         if newest_first and members[0] <= left.first:
             is_all = True
             break
         if len(found) > wanted:  # one more, by which to know that it goes on
             break
-    if left.without_first and left.first in found:
-        found.remove(left.first)
     part.is_all = is_all and len(found) <= wanted
     part.members += found[: max(0, wanted)]
     if part.members:

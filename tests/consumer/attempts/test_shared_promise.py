@@ -67,6 +67,17 @@ async def test_a_loss_is_told_to_one_of_them() -> None:
     assert await told(sink, 3) == [Durability.LOST, Durability.STORED, Durability.STORED]
 
 
+async def test_a_loss_is_told_to_one_that_still_waits() -> None:
+    sink = AskedSink(Durability.LOST, Durability.STORED)
+    promise = SharedPromise(sink)
+    gone, *here = (asyncio.create_task(promise.durable()) for _ in range(3))
+    while not sink.asked:
+        await anyio.lowlevel.checkpoint()
+    gone.cancel()
+    sink.may_answer.set()
+    assert await asyncio.gather(*here) == [Durability.LOST, Durability.STORED]
+
+
 async def test_what_the_sink_raises_is_raised_to_each() -> None:
     answers = await told(AskedSink(RecorderClosed()), 2)
     assert [type(answer) for answer in answers] == [RecorderClosed, RecorderClosed]

@@ -24,10 +24,16 @@ class ScriptedServer:
         self._said = list(said)
         self.connections: list[asyncio.StreamWriter] = []
         self.port = 0
+        self.open = 0
 
-    def client(self, *, silence_seconds: float = 5.0) -> StoreClient:
+    def client(self, *, silence_seconds: float = 5.0, connections: int = 1) -> StoreClient:
         url = f"redis://127.0.0.1:{self.port}?socket_timeout={silence_seconds}"
-        return StoreClient(ConnectionSettings.of(url), connections=1, part=None)
+        return StoreClient(ConnectionSettings.of(url), connections=connections, part=None)
+
+    async def has_open(self, count: int) -> None:
+        with anyio.fail_after(5):
+            while self.open != count:
+                await anyio.lowlevel.checkpoint()
 
     async def hang_up(self) -> None:
         for writer in self.connections:
@@ -46,10 +52,12 @@ class ScriptedServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections.append(writer)
+        self.open += 1
         while data := await reader.read(65_536):
             writer.write(b"+OK\r\n" * data.count(b"CLIENT\r\n"))
             if b"ASK\r\n" in data and self._said:
                 writer.write(self._said.pop(0))
+        self.open -= 1
 
 
 async def test_silence_is_an_unknown_outcome_and_the_end_of_the_connection() -> None:
@@ -63,6 +71,16 @@ async def test_silence_is_an_unknown_outcome_and_the_end_of_the_connection() -> 
     assert isinstance(unheard, Failed)
     assert isinstance(unheard.error, StoreUnreachable)
     assert unheard.outcome_unknown
+
+
+async def test_who_asks_nothing_waits_for_nothing() -> None:
+    server = ScriptedServer()
+    async with server.listening():
+        client = server.client(silence_seconds=60.0)
+        with anyio.fail_after(5):
+            assert await client.exchange([]) == []
+
+    assert not server.connections
 
 
 @pytest.mark.parametrize("nonsense", [b"+one\r\n+two\r\n", b"?\r\n"], ids=["too much", "no RESP"])
@@ -111,3 +129,30 @@ async def test_the_reply_to_who_was_cancelled_is_nobody_elses(store: StoreUnderT
 
     assert await client.ask("ECHO", "mine") == b"mine"
     await client.aclose()
+
+
+async def test_closing_that_is_cut_short_leaves_nothing_open() -> None:
+    server = ScriptedServer(*[b"+OK\r\n"] * 3)
+    async with server.listening():
+        client = server.client(connections=3)
+        async with anyio.create_task_group() as asking:
+            for _ in range(3):
+                asking.start_soon(client.ask, "ASK")
+        await server.has_open(3)
+        with anyio.CancelScope() as closing:
+            closing.cancel()
+            await client.aclose()
+        await server.has_open(0)
+
+
+async def test_what_was_being_made_while_all_were_closed_is_not_kept() -> None:
+    server = ScriptedServer(b"+one\r\n", b"+two\r\n")
+    async with server.listening():
+        client = server.client()
+        async with anyio.create_task_group() as asking:
+            asking.start_soon(client.ask, "ASK")
+            await anyio.lowlevel.checkpoint()
+            await client.aclose()
+        await server.has_open(0)
+        assert await client.ask("ASK") == b"two"
+        await client.aclose()

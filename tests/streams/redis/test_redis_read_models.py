@@ -17,11 +17,13 @@ from streams.read_models_harness import DAY, NOW, SHARDS, Place, held, keep, row
 from streams.redis_harness import log_on
 
 from relayna.errors import LogNotOpen, StoreRefused, StoreUnreachable
+from relayna.ids import TaskId
 from relayna.instants import Instant
 from relayna.streams.keys import DEFAULT_TENANT, KeyGrammar
 from relayna.streams.log import Append
-from relayna.streams.read_model_index import sweep_range
+from relayna.streams.read_model_index import MemberRange, range_of, sweep_range, term_member
 from relayna.streams.read_models import Checkpoint, CountKey, IndexPage, IndexTerm, Lease, Row
+from relayna.streams.redis.index_leaves import leaf_value
 from relayna.streams.redis.index_reading import IndexPart, read_members
 from relayna.streams.redis.log import RedisLog
 from relayna.streams.redis.read_models import RedisReadModels
@@ -231,6 +233,22 @@ class TestFaults:
                 await read_members(
                     log.reader, [IndexPart(key, sweep_range(NOW))], newest_first=False, limit=9
                 )
+
+    async def test_more_lies_behind_a_leaf_that_ends_with_the_last_that_is_wanted(
+        self, any_store: StoreUnderTest
+    ) -> None:
+        terms = [IndexTerm("status", "failed", Instant(number), "") for number in range(60)]
+        members = [term_member(term, TaskId("a")) for term in terms]
+        async with log_on(any_store, shard_count=1) as log:
+            key = log.keys.index(0, DEFAULT_TENANT)
+            any_store.admin.zadd(key, {leaf_value(leaf): 0 for leaf in (members[:41], members[41:])})
+            any_store.admin.expire(key, 60)
+            within = range_of(LISTED)
+            part = IndexPart(key, MemberRange(members[0], within.end, without_first=True))
+            await read_members(log.reader, [part], newest_first=False, limit=40)
+            assert (part.members, part.is_all) == (members[1:41], False)
+            await read_members(log.reader, [part], newest_first=False, limit=40)
+            assert (part.members, part.is_all) == (members[1:], True)
 
     async def test_a_key_of_another_type_is_refused_by_its_name(self, any_store: StoreUnderTest) -> None:
         async with log_on(any_store, shard_count=1) as log:
