@@ -174,6 +174,7 @@ class Lanes:
         by_task: dict[TaskId, list[PendingFrame]] = {}
         for frame in frames:
             frame.is_repeated = True
+            frame.is_spooled = False  # what the spool had of it was done with when it was stored
             by_task.setdefault(frame.task_id, []).append(frame)
         for task_id, repeated in by_task.items():
             lane = self._lanes.get(task_id)

@@ -94,26 +94,26 @@ class Losses:
         self.remember(event, reason)
         self.report()
 
-    def remember(self, event: HeldEvent, reason: str) -> None:
-        """The same on the time of somebody in a hurry: the counters are told when `report` is called."""
+    def remember(self, event: HeldEvent, reason: str) -> bool:
+        """The same on the time of somebody in a hurry: the counters are told when `report` is called.
+
+        Returns whether this is the first since then.
+        """
         kind = (event.event_type, reason)
         key = (event.task_id, event.attempt_id, reason)
         with self._lock:
             self._news = True
+            is_first = not self._unreported
             self._unreported[kind] = self._unreported.get(kind, 0) + 1
             if event.event_type is EventsLost:
-                return
+                return is_first
             loss = self._losses.get(key)
             if loss is None:
                 if len(self._losses) >= self._max_losses:
-                    return
+                    return is_first
                 loss = self._losses[key] = Loss(*key)
             loss.add(event)
-
-    @property
-    def is_reported(self) -> bool:
-        """Whether the counters know of every loss."""
-        return not self._unreported
+            return is_first
 
     def report(self) -> None:
         """Tell the counters what they have not been told."""
@@ -121,15 +121,11 @@ class Losses:
             with self._lock:
                 unreported, self._unreported = self._unreported, {}
             for (event_type, reason), count in unreported.items():
-                self.count(event_type, reason, count)
+                self._increment(event_type, reason, count)
 
     def count(self, event_type: type, reason: str, by: int = 1) -> None:
         """Count an event as lost that no stream can tell of."""
-        source = SOURCES.get(event_type, "observation")
-        self._counters.increment("relayna_records_total", by, source=source, outcome="dropped")
-        self._counters.increment("relayna_records_dropped_total", by, reason=reason)
-        if reason != FAILED_OVER:
-            self._counters.increment("relayna_emission_failures_total", by, reason=reason)
+        self._increment(event_type, reason, by)
         with self._lock:
             self._news = True
 
@@ -166,6 +162,13 @@ class Losses:
         with self._lock:
             news, self._news = self._news, False
             return news
+
+    def _increment(self, event_type: type, reason: str, by: int) -> None:
+        source = SOURCES.get(event_type, "observation")
+        self._counters.increment("relayna_records_total", by, source=source, outcome="dropped")
+        self._counters.increment("relayna_records_dropped_total", by, reason=reason)
+        if reason != FAILED_OVER:
+            self._counters.increment("relayna_emission_failures_total", by, reason=reason)
 
 
 def joined_ranges(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
