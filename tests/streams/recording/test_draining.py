@@ -17,10 +17,22 @@ from streams.recording_steps import (
     until_stored,
 )
 
+from relayna.clock import FrozenClock
+from relayna.errors import StoreRefused
+from relayna.signals import IgnoredCounters
+from relayna.streams.keys import DEFAULT_TENANT
+from relayna.streams.log import NotAppended
 from relayna.streams.recording.backoff import Backoff
+from relayna.streams.recording.buffer import Buffer
+from relayna.streams.recording.draining import Draining
+from relayna.streams.recording.flush_policy import FlushPolicy
+from relayna.streams.recording.held import hold
+from relayna.streams.recording.losses import Losses
+from relayna.streams.recording.outlet import Outlets
+from relayna.streams.recording.pending_frame import frame_of
 from relayna.streams.recording.recorder import Recorder
 from relayna.streams.sink import Durability
-from relayna.streams.spool import Spool
+from relayna.streams.spool import Spool, SpoolToken
 
 pytestmark = pytest.mark.anyio
 
@@ -78,3 +90,26 @@ async def test_a_refused_task_stays_behind_its_own_past_and_others_do_not(tmp_pa
         await until_stored(recorder)
         await until(lambda: not segments_in(tmp_path))
     assert [await seqs(log, task) for task in ("poisoned", "order")] == [[0, 1], [0]]
+
+
+def test_of_refused_tasks_only_so_much_is_in_hand() -> None:
+    outlets = Outlets(
+        FaultyLog(), Buffer(max_events=10, max_bytes=10_000), Losses(IgnoredCounters()),
+        tenant=DEFAULT_TENANT, producer="p1", clock=FrozenClock(), counters=IgnoredCounters(), policy=FlushPolicy(),
+    )  # fmt: skip
+    frames = [frame_of(hold(sampled(seq, task="poisoned"), None, None), seq) for seq in range(2)]
+    draining = Draining(outlets.for_drained, most_bytes=frames[0].size + 1)
+    [first, second] = [SpoolToken("first"), SpoolToken("second")]
+    draining.begin(first, [(DEFAULT_TENANT, frames[0])])
+    assert (draining.may_take_more, draining.lets_pass) == (False, False)
+    [outlet] = draining.outlets
+    batch = outlet.lanes.next_batch(now_ms=1, max_events=10, max_bytes=10_000)
+    outlet.lanes.settle(batch, [NotAppended(StoreRefused("append", "WRONGTYPE"))])
+    assert (draining.may_take_more, draining.lets_pass) == (True, False)
+    draining.begin(second, [(DEFAULT_TENANT, frames[1])])
+    assert (draining.may_take_more, draining.lets_pass) == (False, True)
+    outlet.lanes.remove(frames[:1])
+    assert draining.take_done() == [first]
+    assert (draining.may_take_more, draining.lets_pass) == (True, False)
+    outlet.lanes.remove(frames[1:])
+    assert (draining.take_done(), draining.take_done(), draining.is_idle) == ([second], [], True)
