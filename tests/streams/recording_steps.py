@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,15 @@ from msgspec import Struct
 
 from relayna.clock import FrozenClock
 from relayna.events import Envelope, Event, StatusPublished, TaskResourceSampled
-from relayna.ids import AttemptId, EventId, TaskId, attempt_event_id
+from relayna.ids import AttemptId, EventId, TaskId, Tenant, attempt_event_id
 from relayna.instants import Instant
 from relayna.mint import CountingMint
+from relayna.streams.keys import TaskAddress
 from relayna.streams.log import Log
 from relayna.streams.recording.backoff import Backoff
 from relayna.streams.recording.recorder import Recorder
+from relayna.streams.replay import replay
+from relayna.streams.sink import Durability
 
 __all__ = [
     "ATTEMPT",
@@ -27,9 +31,12 @@ __all__ = [
     "event_ids",
     "make_recorder",
     "said",
-    "segments_in",
     "sampled",
+    "segments_in",
+    "seqs",
     "status",
+    "until",
+    "until_stored",
 ]
 
 NOW = Instant(1_767_225_600_000_000)
@@ -120,3 +127,23 @@ def segments_in(directory: Path) -> list[str]:
 async def event_ids(recorder: Recorder, task: str = "order") -> list[str]:
     """What the task's stream holds."""
     return [event.envelope.event_id for event in await recorder.read(TaskId(task))]
+
+
+async def seqs(log: Log, task: str = "order", tenant: str = "default") -> list[int | None]:
+    """The numbers of the task's events, in the log's order and as often as they are there."""
+    [read] = await replay(log, [TaskAddress(TaskId(task), Tenant(tenant))])
+    return [event.envelope.seq for event in read.events]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """The disk's threads tell nobody here when they are done."""
+    with anyio.fail_after(20):
+        while not condition():
+            await anyio.lowlevel.checkpoint()
+
+
+async def until_stored(recorder: Recorder) -> None:
+    """Return when all that was recorded is in the log."""
+    with anyio.fail_after(20):
+        while await recorder.durable(budget_seconds=1) is not Durability.STORED:
+            await anyio.lowlevel.checkpoint()

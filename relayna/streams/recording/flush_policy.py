@@ -25,3 +25,5 @@ class FlushPolicy(Struct, frozen=True, kw_only=True):
     """…and for so long."""
     close_deadline: float = 5.0
     """How long the last flush may take."""
+    disk_deadline: float = 5.0
+    """How long the disk may take after that, however little the log gets: what it does not take is lost."""

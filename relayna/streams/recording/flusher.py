@@ -160,7 +160,7 @@ class Flusher:
         try:
             if self._spooling is not None:
                 self._settling.confess()
-                await self._spooling.keep_the_rest(self._policy.close_deadline)
+                await self._spooling.keep_the_rest(self._policy.disk_deadline)
         finally:
             self._settling.give_up_the_rest(self._lanes)
             self._promises.settle(stored=self._buffer.taken, hopeful=self._buffer.taken)

@@ -76,6 +76,7 @@ class Lanes:
         self._frame_bytes = frame_bytes
         self._refusal_limit = refusal_limit
         self._lanes: dict[TaskId, _Lane] = {}
+        self._ahead: Collection[TaskId] = ()
         self._aside = 0
         self._tally = tally or Tally()
 
@@ -88,12 +89,18 @@ class Lanes:
     @property
     def any_ready(self) -> bool:
         """Whether a frame may be offered."""
-        return len(self._lanes) > self._aside
+        if not self._ahead:
+            return len(self._lanes) > self._aside
+        return any(not lane.aside and task_id not in self._ahead for task_id, lane in self._lanes.items())
 
     @property
     def any_aside(self) -> bool:
         """Whether a frame waits to be brought back."""
         return self._aside > 0
+
+    def stay_behind(self, others: Lanes) -> None:
+        """From now on, offer nothing of a task that has a frame there."""
+        self._ahead = others._lanes.keys()
 
     def add(self, position: int, events: Iterable[HeldEvent]) -> None:
         """Put events, of which the first has this position, at the end of their tasks' lanes."""
@@ -113,11 +120,12 @@ class Lanes:
                 lane.append(frame_of(event, number))
 
     def next_batch(self, *, now_ms: int, max_events: int, max_bytes: int) -> list[PendingFrame]:
-        """The first frame of each lane that is not set aside, until the batch is full."""
+        """The first frame of each lane that may go, until the batch is full."""
         batch: list[PendingFrame] = []
         events = size = 0
-        for lane in self._lanes.values():
-            if lane.aside:
+        ahead = self._ahead
+        for task_id, lane in self._lanes.items():
+            if lane.aside or task_id in ahead:
                 continue
             frame = lane.first
             frame.freeze(now_ms)
@@ -166,6 +174,7 @@ class Lanes:
         by_task: dict[TaskId, list[PendingFrame]] = {}
         for frame in frames:
             frame.is_repeated = True
+            frame.is_spooled = False  # what the spool had of it was done with when it was stored
             by_task.setdefault(frame.task_id, []).append(frame)
         for task_id, repeated in by_task.items():
             lane = self._lanes.get(task_id)

@@ -97,7 +97,7 @@ class Losses:
     def remember(self, event: HeldEvent, reason: str) -> bool:
         """The same on the time of somebody in a hurry: the counters are told when `report` is called.
 
-        Whether it is the first since then.
+        Returns whether this is the first since then.
         """
         kind = (event.event_type, reason)
         key = (event.task_id, event.attempt_id, reason)
@@ -113,7 +113,7 @@ class Losses:
                     return is_first
                 loss = self._losses[key] = Loss(*key)
             loss.add(event)
-        return is_first
+            return is_first
 
     def report(self) -> None:
         """Tell the counters what they have not been told."""
@@ -121,15 +121,11 @@ class Losses:
             with self._lock:
                 unreported, self._unreported = self._unreported, {}
             for (event_type, reason), count in unreported.items():
-                self.count(event_type, reason, count)
+                self._increment(event_type, reason, count)
 
     def count(self, event_type: type, reason: str, by: int = 1) -> None:
         """Count an event as lost that no stream can tell of."""
-        source = SOURCES.get(event_type, "observation")
-        self._counters.increment("relayna_records_total", by, source=source, outcome="dropped")
-        self._counters.increment("relayna_records_dropped_total", by, reason=reason)
-        if reason != FAILED_OVER:
-            self._counters.increment("relayna_emission_failures_total", by, reason=reason)
+        self._increment(event_type, reason, by)
         with self._lock:
             self._news = True
 
@@ -166,6 +162,13 @@ class Losses:
         with self._lock:
             news, self._news = self._news, False
             return news
+
+    def _increment(self, event_type: type, reason: str, by: int) -> None:
+        source = SOURCES.get(event_type, "observation")
+        self._counters.increment("relayna_records_total", by, source=source, outcome="dropped")
+        self._counters.increment("relayna_records_dropped_total", by, reason=reason)
+        if reason != FAILED_OVER:
+            self._counters.increment("relayna_emission_failures_total", by, reason=reason)
 
 
 def joined_ranges(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

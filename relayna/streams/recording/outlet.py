@@ -59,7 +59,9 @@ class Outlets:
     def for_drained(self, tenant: Tenant) -> Outlet:
         """For what comes back from the spool, where another recorder's frames may lie, of any tenant."""
         if tenant == self._tenant:
-            return Outlet(self._lanes(), self.direct.offering, self.direct.settling)
+            lanes = self._lanes()
+            self.direct.lanes.stay_behind(lanes)
+            return Outlet(lanes, self.direct.offering, self.direct.settling)
         # What is lost of a tenant that is not ours is counted and written down; only its own recorders
         # confess in its streams.
         return self._made(tenant, Losses(self._counters), window_bytes=0)

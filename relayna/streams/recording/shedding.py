@@ -39,11 +39,11 @@ class Shedding:
 
     def shed(self, event: HeldEvent) -> None:
         """Nobody will store this one."""
-        losses, unwritten, bell = self._losses, self._unwritten, self._bell
+        unwritten = self._unwritten
         if event.event_type in VITAL_TYPES:
-            unwritten.append(event)
-        # In this order: whoever reports in between writes it down too, or is rung for again.
-        is_first = losses.remember(event, _REASON)
+            unwritten.append(event)  # before the loss is known: whoever hears of it finds the line
+        is_first = self._losses.remember(event, _REASON)
+        bell = self._bell  # looked at last: who takes it away tells all that was shed before
         if bell is None:
             self.tell()
         elif is_first:

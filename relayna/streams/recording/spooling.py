@@ -10,7 +10,7 @@ import asyncio
 import functools
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Final, TypeVar
 
 import anyio
@@ -72,12 +72,13 @@ class Spooling:
         self._changed = changed
         self._bell = Alarm(clock)
         self._one_at_a_time = threading.Lock()
+        self._is_closed = False
         self._is_awaited = False
         self._is_pausing = False
         self._failures = 0
         self._look_due = True
         self.is_behind = True  # until the first look has told
-        """Whether something waits on disk behind which later frames must stay, ours or a dead process's."""
+        """Whether something waits on disk that is not being drained yet, ours or a dead process's."""
         self.has_spooled = False
         """Whether something that was recorded here waits there."""
 
@@ -90,9 +91,9 @@ class Spooling:
     def lets_pass(self) -> bool:
         """Whether what is pending may go to the log now.
 
-        Also when all that is left to drain is refused: how others fare says whose trouble that is.
+        A task of which something is being drained stays behind that in any case.
         """
-        return not self.is_behind or self.draining.is_stuck
+        return not self.is_behind or self.draining.lets_pass
 
     @property
     def is_active(self) -> bool:
@@ -137,12 +138,10 @@ class Spooling:
         frames = self._direct.lanes.to_spool()
         _freeze(frames, self._clock.now() // 1000)
         with anyio.move_on_after(deadline_seconds, shield=True):
-            kept, problem = await self._in_thread(functools.partial(self._put, frames))
+            kept, problem = await self._in_thread(functools.partial(self._put_and_close, frames))
             self._accept(kept, are_under_way=False)
             self._tell(problem)
         self._direct.lanes.remove([frame for frame in self._direct.lanes if frame.is_spooled])
-        with anyio.move_on_after(deadline_seconds, shield=True):
-            await self._in_thread(self._spool.close)
 
     async def _look_now_and_then(self) -> None:
         while True:
@@ -194,6 +193,15 @@ class Spooling:
                 written.pop(append, None)  # still pending: the next write brings it again
         return list(written.values()), problem
 
+    def _put_and_close(self, frames: Sequence[PendingFrame]) -> tuple[list[PendingFrame], SpoolError | None]:
+        # One piece of work: closed before it is put to, a spool would be open again, and its folder locked
+        # for as long as this process lives.
+        try:
+            return self._put(frames)
+        finally:
+            self._is_closed = True
+            self._spool.close()
+
     def _accept(self, kept: Sequence[PendingFrame], *, are_under_way: bool = True) -> None:
         """The disk has these. What is under way keeps its place until it is known what became of it."""
         under_way = [frame for frame in kept if frame.is_under_way and are_under_way]
@@ -220,26 +228,28 @@ class Spooling:
         self._bell.ring()
 
     async def _fetch_what_may_come(self, timers: TaskGroup) -> None:
-        token = self.draining.take_done()
-        if token is not None:
+        for token in self.draining.take_done():
             await self._in_thread(functools.partial(self._spool.done, token))
             self._look_due = True
-        if not self.draining.is_idle or not (self.is_behind or self._look_due):
+        if not self.draining.may_take_more or not (self.is_behind or self._look_due):
             return
         self._look_due = False
-        fetched = await self._in_thread(self._fetch)
+        fetched = await self._in_thread(functools.partial(self._fetch, self.draining.tokens))
         if fetched is not None:
             self.is_behind = True
             self.draining.begin(*fetched)
-        elif self._spool.is_empty:
-            self.is_behind = self.has_spooled = False
+        elif not self._spool.holds_more_than(self.draining.tokens):
+            self.is_behind = False
+            self.has_spooled &= not self.draining.is_idle
         else:  # the disk does not give it back now
             timers.start_soon(self._ring_later)
             return
         self._changed()
 
-    def _fetch(self) -> tuple[SpoolToken, list[tuple[Tenant, PendingFrame]]] | None:
-        batch = self._spool.drain()
+    def _fetch(
+        self, besides: Collection[SpoolToken]
+    ) -> tuple[SpoolToken, list[tuple[Tenant, PendingFrame]]] | None:
+        batch = self._spool.drain(besides=besides)
         if batch is None:
             return None
         return batch.token, [(append.address.tenant, drained_frame(append)) for append in batch.appends]
@@ -247,9 +257,11 @@ class Spooling:
     async def _in_thread(self, work: Callable[[], ValueT]) -> ValueT:
         def alone() -> ValueT:
             with self._one_at_a_time:
+                if self._is_closed:  # abandoned before its turn came: nobody hears what it returns
+                    raise RuntimeError("The spool is closed")
                 return work()
 
-        # A disk that hangs must not keep a recorder from closing. What was abandoned still ends first.
+        # A disk that hangs must not keep a recorder from closing. What was abandoned still ends.
         return await anyio.to_thread.run_sync(alone, abandon_on_cancel=True)
 
     async def _ring_later(self) -> None:

@@ -8,6 +8,7 @@ readers drop by event id. Not safe to use from several threads, except `read` an
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -49,9 +50,10 @@ class Drainer:
         """One more that nobody writes to."""
         self._waiting[segment.path] = segment
 
-    def oldest(self) -> SegmentFile | None:
-        """The one to be drained next."""
-        return min(list(self._waiting.values()), key=_age, default=None)
+    def oldest(self, besides: Collection[SpoolToken] = ()) -> SegmentFile | None:
+        """The one to be drained next, when those are being drained."""
+        waiting = list(self._waiting.values())
+        return min((one for one in waiting if str(one.path) not in besides), key=_age, default=None)
 
     def all(self) -> list[SegmentFile]:
         """All of them, in that order."""

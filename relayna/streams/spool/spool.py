@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final, get_args
 
@@ -114,7 +114,11 @@ class Spool:
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits that this process knows of: `drain` may find more, of producers that died."""
-        return self._drainer.oldest() is None and self._writer.is_empty
+        return not self.holds_more_than(())
+
+    def holds_more_than(self, tokens: Collection[SpoolToken]) -> bool:
+        """The same of what waits besides these segments."""
+        return self._drainer.oldest(tokens) is not None or not self._writer.is_empty
 
     @property
     def held_bytes(self) -> int:
@@ -169,17 +173,17 @@ class Spool:
                 return NotSynced(self._counted(self._told(error), len(appends)), appends)
         return Synced()
 
-    def drain(self) -> SpoolBatch | None:
-        """The oldest segment that waits; nothing when none does, or none can be read.
+    def drain(self, *, besides: Collection[SpoolToken] = ()) -> SpoolBatch | None:
+        """The oldest segment that waits, leaving out `besides`; nothing when none does, or none can be read.
 
         The same one again, until it is `done`. Looks for producers that died, so it is worth asking at
         the start, and now and then, even when `is_empty`.
         """
         self._look_around()
-        while (segment := self._next()) is not None:
+        while (segment := self._next(besides)) is not None:
             batch = self._drainer.read(segment)  # without the lock: nobody waits for a long read
             with self._lock:
-                if self._drainer.oldest() is not segment:
+                if self._drainer.oldest(besides) is not segment:
                     continue  # another thread was quicker
                 self._drainer.judge(segment, batch)
                 if batch is not None and batch.appends:
@@ -222,14 +226,14 @@ class Spool:
             except OSError as error:
                 _logger.warning("%s", self._told(error))
 
-    def _next(self) -> SegmentFile | None:
+    def _next(self, besides: Collection[SpoolToken]) -> SegmentFile | None:
         with self._lock:
-            if self._drainer.oldest() is None:
+            if self._drainer.oldest(besides) is None:
                 try:
                     self._writer.close_segment()
                 except OSError as error:
                     _logger.warning("%s", self._told(error))
-            return self._drainer.oldest()
+            return self._drainer.oldest(besides)
 
     def _told(self, error: OSError | SpoolError) -> SpoolError:
         if isinstance(error, SpoolError):

@@ -140,6 +140,7 @@ def test_a_frame_is_doubtful_until_its_outcome_is_known() -> None:
 def test_frames_that_were_lost_again_come_before_all_else_of_their_tasks() -> None:
     lanes = lanes_of("a", "b", frame_events=1)
     lost = batch_of(lanes)
+    lost[0].is_spooled = True  # while it was under way
     lanes.settle(lost, [TAKEN, TAKEN])
     lanes.add(2, held("a", "c"))
     lanes.put_back(lost)
@@ -149,6 +150,7 @@ def test_frames_that_were_lost_again_come_before_all_else_of_their_tasks() -> No
         ("c", 3, False),
         ("b", 1, True),
     ]
+    assert lanes.to_spool() == list(lanes)
 
 
 def test_evidence_may_come_between_two_refusals() -> None:
@@ -202,3 +204,14 @@ def test_each_event_is_stored_once_and_in_order_or_given_up(
     for task in "abc":
         seqs = [event.seq for event in stored if event.task_id == task]
         assert seqs == sorted(seqs)  # type: ignore[type-var]
+
+
+def test_a_task_stays_behind_what_is_ahead_of_it_elsewhere() -> None:
+    drained, lanes = lanes_of("a"), lanes_of("a", "b")
+    lanes.stay_behind(drained)
+    assert [frame.task_id for frame in batch_of(lanes)] == ["b"]
+    assert answered(lanes, {"b": TAKEN}) == ({"b"}, set(), False)
+    assert not lanes.any_ready
+    assert answered(drained, {"a": TAKEN}) == ({"a"}, set(), False)
+    assert lanes.any_ready
+    assert [frame.task_id for frame in batch_of(lanes)] == ["a"]

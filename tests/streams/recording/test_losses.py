@@ -108,3 +108,15 @@ def test_ranges_name_exactly_what_was_lost(seqs: list[int]) -> None:
         seq for body in confessed(losses) for first, last in body.seq_ranges for seq in range(first, last + 1)
     ]
     assert named == sorted(set(seqs))
+
+
+def test_what_the_counters_are_told_later_is_no_news_once_more() -> None:
+    signals = CountedSignals()
+    losses = Losses(signals)
+    assert [losses.remember(held(seq), "buffer_full") for seq in range(2)] == [True, False]
+    assert losses.take_news()
+    losses.report()
+    assert signals["relayna_records_dropped_total{reason=buffer_full}"] == 2
+    assert not losses.take_news()
+    assert losses.remember(held(2), "buffer_full")
+    assert losses.take_news()

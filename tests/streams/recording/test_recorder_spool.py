@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,42 +17,26 @@ from streams.recording_steps import (
     said,
     sampled,
     segments_in,
+    seqs,
     status,
+    until,
+    until_stored,
 )
 
 from relayna.errors import StoreUnreachable
 from relayna.events import EventsLost, TaskMessageAcked
-from relayna.ids import TaskId, Tenant
-from relayna.streams.keys import TaskAddress
+from relayna.ids import TaskId
+from relayna.streams.log import Append
 from relayna.streams.recording.backoff import Backoff
 from relayna.streams.recording.recorder import Recorder
-from relayna.streams.replay import replay
 from relayna.streams.sink import Durability
-from relayna.streams.spool import Spool
+from relayna.streams.spool import Spool, SpoolResult
 
 pytestmark = pytest.mark.anyio
 
 
-async def seqs(log: FaultyLog, task: str = "order", tenant: str = "default") -> list[int | None]:
-    [read] = await replay(log, [TaskAddress(TaskId(task), Tenant(tenant))])
-    return [event.envelope.seq for event in read.events]
-
-
 def spooled_recorder(log: FaultyLog, directory: Path, **arguments: Any) -> Recorder:
     return make_recorder(log, spool=Spool(directory), **arguments)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """The disk's threads tell nobody here when they are done."""
-    with anyio.fail_after(20):
-        while not condition():
-            await anyio.lowlevel.checkpoint()
-
-
-async def until_stored(recorder: Recorder) -> None:
-    with anyio.fail_after(20):
-        while await recorder.durable(budget_seconds=1) is not Durability.STORED:
-            await anyio.lowlevel.checkpoint()
 
 
 async def test_a_dead_store_makes_durable_answer_spooled_and_nothing_is_held(tmp_path: Path) -> None:
@@ -146,6 +131,28 @@ async def test_what_is_held_at_the_end_goes_to_disk_and_not_to_the_programs_log(
     async with spooled_recorder(log, tmp_path):
         await until(lambda: not segments_in(tmp_path))
     assert list(dict.fromkeys(await seqs(log))) == [0, 1, 2, 3]
+    assert "event_not_stored" not in caplog.text
+
+
+class SlowDisk(Spool):
+    """A spool on a disk that is busy with other things."""
+
+    def put(self, appends: Sequence[Append]) -> SpoolResult:
+        time.sleep(0.2)
+        return super().put(appends)
+
+
+async def test_a_disk_that_is_slower_than_the_last_flush_loses_nothing_and_is_left_to_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = FaultyLog()
+    log.unreachable = True
+    async with make_recorder(log, spool=SlowDisk(tmp_path), close_deadline=0.01) as recorder:
+        recorder.record(sampled(0))
+    log.unreachable = False
+    async with spooled_recorder(log, tmp_path):
+        await until(lambda: not segments_in(tmp_path))
+    assert await seqs(log) == [0]
     assert "event_not_stored" not in caplog.text
 
 

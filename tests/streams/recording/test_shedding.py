@@ -1,69 +1,71 @@
-"""What finds no room is told and written down, whichever thread it comes from, and whatever the loop does meanwhile."""
+"""What finds no room, while others look on."""
 
 from __future__ import annotations
 
-import logging
-import threading
-
 import anyio
-import anyio.lowlevel
 import pytest
-from streams.recording_steps import CountedSignals, said
+from streams.recording_steps import CountedSignals, status
 
-from relayna.clock import SystemClock
-from relayna.events import TaskMessageAcked
-from relayna.streams.keys import DEFAULT_TENANT
+from relayna.clock import FrozenClock
+from relayna.ids import Tenant
 from relayna.streams.recording.held import HeldEvent, hold
 from relayna.streams.recording.losses import Losses
 from relayna.streams.recording.shedding import Shedding
 
 pytestmark = pytest.mark.anyio
 
+TENANT = Tenant("default")
 
-class HeldUpLosses(Losses):
-    """Takes its time to remember what another thread has lost."""
 
-    def __init__(self, told: Told) -> None:
-        super().__init__(told)
-        self.came = threading.Event()
-        self.may_go_on = threading.Event()
+class WatchedLosses(Losses):
+    """Lets somebody look as soon as a loss is known, as another thread may."""
+
+    def look(self) -> None:
+        """What that somebody does."""
 
     def remember(self, event: HeldEvent, reason: str) -> bool:
-        if threading.current_thread() is not threading.main_thread():
-            self.came.set()
-            assert self.may_go_on.wait(5)
-        return super().remember(event, reason)
+        is_first = super().remember(event, reason)
+        self.look()
+        return is_first
 
 
-class Told(CountedSignals):
-    """How many losses the counters were told of."""
-
-    losses = 0
-
-    def increment(self, name: str, by: int = 1, **labels: str) -> None:
-        if name == "relayna_records_dropped_total":
-            self.losses += by
-
-    async def of(self, count: int) -> None:
-        with anyio.fail_after(5):
-            while self.losses < count:
-                await anyio.lowlevel.checkpoint()
+def a_status(text: str) -> HeldEvent:
+    return hold(status(text), None, None)
 
 
-async def test_what_is_lost_while_another_loss_is_told_is_told_too(caplog: pytest.LogCaptureFixture) -> None:
-    losses = HeldUpLosses(told := Told())
-    shedding = Shedding(losses, DEFAULT_TENANT)
-    closing = hold(said(TaskMessageAcked(), seq=1), None, None)
-    other = threading.Thread(target=shedding.shed, args=(closing,))
-    async with anyio.create_task_group() as beside:
-        beside.start_soon(shedding.run, SystemClock())
-        await anyio.lowlevel.checkpoint()
-        shedding.shed(closing)
-        other.start()
-        assert losses.came.wait(5)  # before the loop has told of the first
-        await told.of(1)
-        losses.may_go_on.set()
-        await told.of(2)
-        other.join()
-        beside.cancel_scope.cancel()
-    assert len([one for one in caplog.records if one.levelno >= logging.WARNING]) == 2
+async def test_whoever_hears_of_a_loss_finds_it_written_down(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = WatchedLosses(CountedSignals())
+    shedding = Shedding(losses, TENANT)
+    found: list[bool] = []
+
+    def look() -> None:
+        assert losses.take_news()
+        shedding.tell()
+        found.append("event_not_stored" in caplog.text)
+
+    monkeypatch.setattr(losses, "look", look)
+    async with anyio.create_task_group() as group:
+        group.start_soon(shedding.run, FrozenClock())
+        await anyio.wait_all_tasks_blocked()
+        shedding.shed(a_status("completed"))
+        group.cancel_scope.cancel()
+    assert found == [True]
+
+
+async def test_what_is_shed_later_is_written_down_too(caplog: pytest.LogCaptureFixture) -> None:
+    signals = CountedSignals()
+    shedding = Shedding(Losses(signals), TENANT)
+    async with anyio.create_task_group() as group:
+        group.start_soon(shedding.run, FrozenClock())
+        for number in range(1, 4):
+            await anyio.wait_all_tasks_blocked()
+            shedding.shed(a_status(f"status {number}"))
+            shedding.shed(a_status(f"status {number} again"))
+            await anyio.wait_all_tasks_blocked()
+            assert caplog.text.count("event_not_stored") == 2 * number
+            assert signals["relayna_records_dropped_total{reason=buffer_full}"] == 2 * number
+        group.cancel_scope.cancel()
+    shedding.shed(a_status("after the end"))
+    assert caplog.text.count("event_not_stored") == 7

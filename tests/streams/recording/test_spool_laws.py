@@ -31,6 +31,7 @@ steps = st.lists(
         st.tuples(st.just("record"), st.integers(1, 30)),
         st.tuples(st.just("store"), st.booleans()),
         st.tuples(st.just("refusing"), st.booleans()),
+        st.tuples(st.just("refusing_one"), st.booleans()),
         st.tuples(st.just("lose_replies"), st.integers(1, 3)),
         st.tuples(st.just("fill_disk"), st.booleans()),
         st.tuples(st.just("durable"), st.sampled_from([0.0, 0.02])),
@@ -102,6 +103,8 @@ class History:
             self.log.unreachable = not value
         elif step == "refusing":
             self.log.refusing = value
+        elif step == "refusing_one":
+            self.log.refused = set(TASKS[:1]) if value else set()
         elif step == "lose_replies":
             self.log.lost_replies = value
         elif step == "fill_disk" and self._directory.exists():
@@ -116,6 +119,7 @@ class History:
 
     def _mend(self) -> None:
         self.log.unreachable = self.log.refusing = False
+        self.log.refused = set()
         self.log.lost_replies = 0
         self._ballast.unlink(missing_ok=True)
 

@@ -72,6 +72,23 @@ def test_a_batch_comes_again_until_it_is_done(tmp_path: Path) -> None:
     assert drained(spool) == appends_of([2])
 
 
+def test_the_next_one_comes_beside_those_that_are_being_drained(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    put(spool, 1)
+    first = spool.drain()
+    assert first is not None
+    assert spool.drain(besides=[first.token]) is None
+    assert not spool.holds_more_than([first.token])
+    put(spool, 2)
+    assert spool.holds_more_than([first.token])
+    second = spool.drain(besides=[first.token])
+    assert second is not None
+    assert (first.appends, second.appends) == (appends_of([1]), appends_of([2]))
+    assert not spool.holds_more_than([first.token, second.token])
+    spool.done(second.token)
+    assert drained(spool) == first.appends
+
+
 def test_a_token_of_nothing_is_nothing(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     put(spool, 1)
