@@ -6,8 +6,9 @@ process's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
 
 import anyio
 
@@ -28,22 +29,29 @@ class Busy(RelaynaError):
 
 
 class Turn:
-    """One question's way through the gate."""
+    """One question's way through the gate: a turn that may be taken in a context, and is given back at its end."""
 
     def __init__(self, gate: Admission) -> None:
         self._gate = gate
-        self._inside = ExitStack()
-        self._is_in = False
+        self._inside: ExitStack | None = None
+        """None for most, who stay outside."""
 
     async def take(self) -> None:
         """Go in, or do nothing when in already. Raises `Busy`."""
-        if not self._is_in:
-            await self._gate.enter(self._inside)
-            self._is_in = True
+        if self._inside is None:
+            inside = ExitStack()
+            await self._gate.enter(inside)
+            self._inside = inside
 
-    def give_back(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         """Leave, when in."""
-        self._inside.close()
+        if self._inside is not None:
+            self._inside.close()
 
 
 class Admission:
@@ -64,14 +72,9 @@ class Admission:
         self._wait_seconds = wait_seconds
         self._manners = InterpreterManners()
 
-    @contextmanager
-    def turn(self) -> Iterator[Turn]:
-        """A turn that may be taken while the context lasts, and is given back at its end."""
-        turn = Turn(self)
-        try:
-            yield turn
-        finally:
-            turn.give_back()
+    def turn(self) -> Turn:
+        """One that may be taken while its context lasts."""
+        return Turn(self)
 
     async def enter(self, inside: ExitStack) -> None:
         """Wait to be let in; closing `inside` leaves. Raises `Busy`."""

@@ -156,10 +156,11 @@ class FamilyReader:
         readings = [
             StreamReading(page, self._bounds_of(page, share), known=known.get(page.address)) for page in pages
         ]
-        self._events += sum(stream.decoded for stream in known.values())
-        self._bytes += sum(stream.bytes for stream in known.values())
-        self._entries += sum(stream.state.length for stream in known.values())
-        self._history.goes_on |= bool(known)
+        for stream in known.values():
+            self._events += stream.decoded
+            self._bytes += stream.bytes
+            self._entries += stream.state.length
+            self._history.goes_on = True
         await self._count(pages, expected=sum(reading.expected for reading in readings))
         return readings
 
@@ -168,10 +169,12 @@ class FamilyReader:
     ) -> list[StreamPage]:
         """These pages, and the first ones of streams that are not what was kept of them, which is forgotten."""
         doubtful = doubtful_streams(known, pages)
+        if not doubtful:
+            return pages
         for address in doubtful:
             del known[address]
         asked = [StreamRange(address=address, limit=most) for address in doubtful]
-        anew = await self._first_pages(asked, alone=alone) if asked else []
+        anew = await self._first_pages(asked, alone=alone)
         read = {page.address: page for page in (*pages, *anew)}
         return list(read.values())
 
@@ -179,7 +182,9 @@ class FamilyReader:
         while readings and self._bytes < self._bounds.bytes:
             most = self._entries_of_each(readings)
             asked = [(reading, wanted) for reading in readings if (wanted := reading.next_range(most))]
-            pages = await self._log.read([wanted for _, wanted in asked]) if asked else []
+            if not asked:
+                return
+            pages = await self._log.read([wanted for _, wanted in asked])
             await self._count(pages)
             for (reading, _), page in zip(asked, pages, strict=True):
                 await self._decode(reading, reading.add(page))

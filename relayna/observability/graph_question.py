@@ -66,7 +66,7 @@ def checked_question(
         raise InvalidQuery("depth", f"{depth} is not between 0 and {MAX_DEPTH}")
     if max_nodes is not None and max_nodes < 1:
         raise InvalidQuery("max_nodes", f"{max_nodes} is less than 1")
-    folds = {_named("collapse", name, COLLAPSES) for name in collapse}
+    folds = tuple(_named("collapse", name, COLLAPSES) for name in collapse) if collapse else ()
     version = as_of if isinstance(as_of, str) and parse_version(as_of) is not None else None
     return GraphQuestion(
         # Our producers refuse an empty id; others may have recorded under one.
@@ -77,7 +77,7 @@ def checked_question(
         depth=depth,
         max_nodes=max_nodes,
         view=_named("view", view, GRAPH_VIEWS),
-        collapse=tuple(name for name in COLLAPSES if name in folds),
+        collapse=tuple(name for name in COLLAPSES if name in folds) if folds else (),
     )
 
 

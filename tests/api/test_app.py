@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from api.serving import Serve, app_on, raw_get, serving
+from starlette.routing import Match
 from streams.faulty_log import FaultyLog
 
 from relayna.streams import MemoryLog
@@ -17,6 +18,14 @@ async def test_it_lives_without_anything_else(serve: Serve) -> None:
     assert (answer.status_code, answer.content) == (200, b'{"status":"ok"}')
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("path", ["/executions/graph", "/executions/a/graph", "/executions/history/graph"])
+def test_graphs_are_found_first_and_nowhere_else(path: str) -> None:
+    scope = {"type": "http", "method": "GET", "path": path}
+    matches = [route.matches(scope)[0] for route in app_on(MemoryLog()).routes]
+    assert Match.FULL in matches[:2]
+    assert matches.count(Match.FULL) == 1
 
 
 async def test_the_log_is_open_while_the_app_is_up() -> None:

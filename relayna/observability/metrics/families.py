@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import abc
 import math
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -30,6 +31,7 @@ __all__ = ["Counted", "Distributed", "Gauged", "Series", "made"]
 _EXEMPLAR: Final = "task_id"
 _LONGEST_EXEMPLAR: Final = 128 - len(_EXEMPLAR)
 """OpenMetrics counts names and values together, and the library raises over 128."""
+_ESCAPED: Final = re.compile(r'["\\]')
 
 LabelTuple = tuple[str, ...]
 
@@ -46,11 +48,13 @@ class Series(abc.ABC):
         names = self.metric.labels
         if len(labels) != len(names):
             return None
+        if not names:
+            return ()
         try:
             told = [labels[name] for name in names]
         except KeyError:
             return None
-        return tuple(values.shown(value) for values, value in zip(self._values, told, strict=True))
+        return tuple(map(LabelValues.shown, self._values, told))
 
     @abc.abstractmethod
     def family(self) -> Family:
@@ -161,7 +165,7 @@ class Distributed(Series):
 def _can_be_exemplar(task_id: str) -> bool:
     # One that was cut would lead nowhere, what cannot be encoded would spoil all that is served, and parsers in
     # the field stumble over escapes there.
-    return len(task_id) <= _LONGEST_EXEMPLAR and task_id.isprintable() and not set('"\\') & set(task_id)
+    return len(task_id) <= _LONGEST_EXEMPLAR and task_id.isprintable() and not _ESCAPED.search(task_id)
 
 
 _KINDS: Final[Mapping[str, type[Series]]] = {"counter": Counted, "gauge": Gauged, "histogram": Distributed}

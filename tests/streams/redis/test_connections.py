@@ -83,6 +83,19 @@ async def test_who_asks_nothing_waits_for_nothing() -> None:
     assert not server.connections
 
 
+async def test_silence_counts_anew_for_each_exchange() -> None:
+    server = ScriptedServer(b"+first\r\n", b"+second\r\n")
+    async with server.listening():
+        client = server.client(silence_seconds=1.0)
+        heard = [await client.exchange([("ASK",)]) for _ in range(2)]
+        (unheard,) = await client.exchange([("ASK",)])
+        await client.aclose()
+
+    assert heard == [[b"first"], [b"second"]]
+    assert isinstance(unheard, Failed)
+    assert unheard.outcome_unknown
+
+
 @pytest.mark.parametrize("nonsense", [b"+one\r\n+two\r\n", b"?\r\n"], ids=["too much", "no RESP"])
 async def test_who_says_something_else_is_not_asked_again(nonsense: bytes) -> None:
     server = ScriptedServer(nonsense, b"+fresh\r\n")
