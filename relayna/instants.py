@@ -73,7 +73,7 @@ def format_instant(instant: Instant) -> str:
 
 def milliseconds_between(start: Instant, end: Instant) -> int:
     """Whole milliseconds from start to end, never negative."""
-    return max(0, (end - start) // 1000)
+    return (end - start) // 1000 if end > start else 0
 
 
 @lru_cache(maxsize=4096)

@@ -107,7 +107,7 @@ def known_gaps(run: TaskRun, facts: Iterable[StreamFact]) -> list[Gap]:
 
 def proved_to(attempt: Attempt) -> int | None:
     """The last number up to which no event of the attempt is missing; none when its first one is."""
-    if _is_whole(attempt):
+    if attempt.told and not attempt.strays:  # it is whole
         return attempt.told - 1
     expected = 0
     for seq in sorted(set(attempt.seqs)):
@@ -138,9 +138,11 @@ def _reported(run: TaskRun) -> list[Gap]:
 
 
 def _holes(run: TaskRun, *, trimmed: bool) -> list[Gap]:
-    broken = [attempt for attempt in run.attempts.members if not _is_whole(attempt)]
+    broken = [attempt for attempt in run.attempts.members if attempt.strays or not attempt.told]
     causeless = _without_their_cause(run)
-    heads, explained = _heads_missing(run, broken, causeless)
+    heads, explained = (
+        _heads_missing(run, broken, causeless) if broken or causeless or run.losses else (set(), 0)
+    )
     dangling = dangling_facts(run, observed=has_observations(run))[explained:]
     if not (broken or causeless or dangling):
         return []
@@ -188,7 +190,7 @@ def _heads_missing(
 
     And how many of those events that were confessed to outside attempts explain none of them.
     """
-    confessed = _confessed_outside(run) if run.losses else 0
+    confessed = _confessed_outside(run)
     heads = {attempt.ref for attempt in broken if _lacks_own_head(attempt)}
     for attempt, cause in causeless:
         if attempt.ref not in heads and _lacks_cause(run, attempt, cause):

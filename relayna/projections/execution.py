@@ -69,7 +69,9 @@ def execution_projection(kind: str) -> ExecutionProjection:
 
 
 def _finish(state: ExecutionState, query: GraphQuery, kind: str) -> ExecutionGraph:
-    terminal = TERMINAL_STATUSES.union(query.terminal_statuses)
+    terminal = TERMINAL_STATUSES
+    if query.terminal_statuses:
+        terminal = terminal.union(query.terminal_statuses)
     family = _family(state, query, terminal, at=query.at)
     drawing = Drawing()
     _draw(family, state, drawing, terminal)

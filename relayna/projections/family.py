@@ -107,7 +107,10 @@ class _Walk:
 
     def _kinships(self, parent: TaskId) -> Iterator[Kinship]:
         told = self.family.runs[parent].children
-        for child in sorted({*told, *self._by_parent.get(parent, ())}):
+        said = self._by_parent.get(parent, ())
+        if not told and not said:
+            return
+        for child in sorted({*told, *said}):
             kinship = Kinship(parent=parent, child=child)
             finished = told[child].finished if child in told else None
             if finished is not None and isinstance(finished.event.body, ChildFinished):

@@ -90,7 +90,8 @@ class _Gathering:
                 attempt.samples = with_one_more(attempt.samples, body)
             case _:
                 attempt.failed = attempt.failed or placed
-                self._handled_message(attempt, placed, body)
+                if attempt.opened is None:
+                    self._handled_message(attempt, placed, body)
 
     def lost(self, placed: PlacedEvent, body: Body) -> None:
         # A producer's loss is of no attempt, whichever ran at that time.
@@ -105,7 +106,8 @@ class _Gathering:
             if by.attempt.closing is not None:
                 by.attempt.closings_before = with_one_more(by.attempt.closings_before, by.attempt.closing)
             by.attempt.closing = placed
-            self._handled_message(by.attempt, placed, body)
+            if by.attempt.opened is None:
+                self._handled_message(by.attempt, placed, body)
         if isinstance(body, RETRY_TYPES):
             self.run.retries = with_one_more(self.run.retries, Retry(placed=placed, body=body, by=by))
         elif isinstance(body, DEAD_LETTER_TYPES):
@@ -119,9 +121,8 @@ class _Gathering:
     def _handled_message(self, attempt: Attempt, placed: PlacedEvent, body: Body) -> None:
         """An attempt whose beginning is missing may tell at its end which message it handled."""
         if (
-            attempt.opened is None
-            and placed.event.envelope.attempt_id == attempt.ref
-            and isinstance(body, WorkflowStageAcked | WorkflowStageFailed)
+            placed.event.envelope.attempt_id == attempt.ref
+            and isinstance(body, (WorkflowStageAcked, WorkflowStageFailed))
             and body.message_id is not None
         ):
             message = self._message(body.message_id)

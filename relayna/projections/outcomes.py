@@ -27,6 +27,7 @@ __all__ = [
     "RUNNING",
     "UNKNOWN",
     "Outcome",
+    "outcome_by",
     "outcome_named",
     "outcome_of",
 ]
@@ -66,9 +67,11 @@ _BY_NAME: Final = {event_type.__name__: outcome for event_type, outcome in _BY_T
 
 def outcome_of(closings: Sequence[Body]) -> Outcome | None:
     """What the closing events of one attempt say together; none while there are none."""
-    if len(closings) < 2:
-        return _outcome(closings[0]) if closings else None
-    return max(map(_outcome, closings), key=lambda outcome: (outcome.weight, outcome.name))
+    if not closings:
+        return None
+    if len(closings) == 1:
+        return outcome_by(closings[0])
+    return max(map(outcome_by, closings), key=lambda outcome: (outcome.weight, outcome.name))
 
 
 def outcome_named(type_name: str | None) -> Outcome:
@@ -76,7 +79,8 @@ def outcome_named(type_name: str | None) -> Outcome:
     return _BY_NAME.get(type_name or "", UNKNOWN)
 
 
-def _outcome(body: Body) -> Outcome:
+def outcome_by(body: Body) -> Outcome:
+    """What one closing event says."""
     outcome = _BY_TYPE[type(body)]
     if outcome is _ACKED and getattr(body, "reason", None) == "manual_retry":
         return MANUAL_RETRY

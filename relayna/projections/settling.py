@@ -19,6 +19,7 @@ from relayna.projections.outcomes import (
     DEAD_LETTERED,
     MANUAL_RETRY,
     UNKNOWN,
+    outcome_by,
     outcome_named,
     outcome_of,
 )
@@ -117,10 +118,14 @@ def _close(attempt: Attempt) -> bool:
     """Whether its own closing events say how it ended."""
     if attempt.closing is None:
         return False
-    closings = attempt.closings
-    attempt.outcome = outcome_of([placed.event.body for placed in closings]) or UNKNOWN
-    times = [placed.time for placed in closings if placed.time != UNTIMED]
-    attempt.closed_at = max(times) if times else None
+    if attempt.closings_before:
+        told = outcome_of([placed.event.body for placed in attempt.closings])
+        attempt.outcome = UNKNOWN if told is None else told
+        times = [placed.time for placed in attempt.closings if placed.time != UNTIMED]
+        attempt.closed_at = max(times, default=None)
+    else:
+        attempt.outcome = outcome_by(attempt.closing.event.body)
+        attempt.closed_at = None if attempt.closing.time == UNTIMED else attempt.closing.time
     return True
 
 

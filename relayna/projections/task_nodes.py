@@ -5,18 +5,19 @@ Owns their labels and annotations. `attempt_nodes.py` and `message_nodes.py` dra
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
 from relayna.events import DeadLetterReplayed, Opaque, TaskPublished
 from relayna.events.status import TERMINAL_STATUSES
-from relayna.projections.attempts import AGGREGATION
+from relayna.projections.attempts import AGGREGATION, Attempt
 from relayna.projections.attribution import OBSERVED, Attribution
 from relayna.projections.dead_letters import DeadLetter
 from relayna.projections.drawing import Drawing, annotated, node_id
 from relayna.projections.graph import NodeState
 from relayna.projections.kinship import first_parent_told
+from relayna.projections.outcomes import RUNNING
 from relayna.projections.rooting import source_node
 from relayna.projections.statuses import Status
 from relayna.projections.task_run import TaskRun
@@ -56,19 +57,17 @@ _CORRELATION: Final = attrgetter("event.envelope.correlation_id")
 def task_state(run: TaskRun, terminal_statuses: Collection[str] = TERMINAL_STATUSES) -> NodeState:
     """Where the task stands: its latest status, unless an attempt has begun or ended differently since."""
     latest = run.statuses[-1] if run.statuses else None
-    attempts = [attempt for attempt in run.attempts.members if attempt.lane != AGGREGATION]
-    running = [attempt for attempt in attempts if attempt.outcome.name == "running"]
+    newest, running = _newest_and_running(run.attempts.members)
     if latest is not None and latest.text in terminal_statuses:
-        reopened = bool(running) and running[-1].key > latest.placed.key
+        reopened = running is not None and running.key > latest.placed.key
         if not reopened:
             return _STATE_OF_STATUS.get(latest.text, "unknown")
-    if running:
+    if running is not None:
         return "running"
     if run.messages and any(not message.attempts and not message.joined for message in run.messages.values()):
         return "queued"
-    if attempts:
-        newest = attempts[-1].outcome
-        return _STATE_AFTER.get(newest.name, newest.state)
+    if newest is not None:
+        return _STATE_AFTER.get(newest.outcome.name, newest.outcome.state)
     if run.letters:
         return "dead_lettered"
     if latest is not None:
@@ -76,6 +75,17 @@ def task_state(run: TaskRun, terminal_statuses: Collection[str] = TERMINAL_STATU
     return (
         "queued" if any(isinstance(placed.event.body, TaskPublished) for placed in run.ordered) else "unknown"
     )
+
+
+def _newest_and_running(attempts: Sequence[Attempt]) -> tuple[Attempt | None, Attempt | None]:
+    """The newest attempt of the task's own, and the newest that still runs."""
+    newest = None
+    for attempt in reversed(attempts):
+        if attempt.lane != AGGREGATION:
+            newest = newest or attempt
+            if attempt.outcome is RUNNING:
+                return newest, attempt
+    return newest, None
 
 
 def draw_root(
