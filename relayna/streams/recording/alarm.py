@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 
-import anyio
-
 from relayna.clock import Clock
 
 __all__ = ["Alarm"]
@@ -19,34 +17,51 @@ class Alarm:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
-        self._rung = asyncio.Event()
+        self._is_rung = False
+        self._waiter: asyncio.Future[None] | None = None
 
     def ring(self) -> None:
         """Wake the task, or keep it from falling asleep. Never blocks and never raises."""
         try:
             if threading.get_ident() == self._thread:
-                self._rung.set()
+                self._ring()
             else:
-                self._loop.call_soon_threadsafe(self._rung.set)
+                self._loop.call_soon_threadsafe(self._ring)
         except RuntimeError:  # the loop is closed: nobody is left to be woken
             return
 
     def silence(self) -> None:
         """Forget that it rang."""
-        self._rung.clear()
+        self._is_rung = False
 
     async def wait(self) -> None:
         """Return when it rings, at once when it has."""
-        await self._rung.wait()
+        if not self._is_rung:
+            await self._made_waiter()
 
     async def wait_at_most(self, seconds: float) -> None:
         """Return when it rings or when `seconds` of the clock have passed."""
-        async with anyio.create_task_group() as rest:
+        if self._is_rung:
+            return
+        waiter = self._made_waiter()
+        # A task beside it and no group of two: the loop takes two turns to end a group, and events wait meanwhile.
+        sleeper = asyncio.create_task(self._clock.sleep(seconds))
+        sleeper.add_done_callback(lambda _: _wake(waiter))
+        try:
+            await waiter
+        finally:
+            sleeper.cancel()
 
-            async def give_up() -> None:
-                await self._clock.sleep(seconds)
-                rest.cancel_scope.cancel()
+    def _made_waiter(self) -> asyncio.Future[None]:
+        self._waiter = waiter = self._loop.create_future()
+        return waiter
 
-            rest.start_soon(give_up)
-            await self._rung.wait()
-            rest.cancel_scope.cancel()
+    def _ring(self) -> None:
+        self._is_rung = True
+        if self._waiter is not None:
+            _wake(self._waiter)
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

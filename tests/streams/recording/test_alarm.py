@@ -47,6 +47,22 @@ async def test_a_wait_ends_with_its_time_or_with_the_bell() -> None:
         alarm.ring()
 
 
+async def test_a_time_that_was_not_waited_for_to_its_end_wakes_nobody_later() -> None:
+    clock = ObservedClock()
+    alarm = Alarm(clock)
+    async with anyio.create_task_group() as group:
+        group.start_soon(alarm.wait_at_most, 5)
+        await clock.until_asked_for(5)
+        alarm.ring()
+    alarm.silence()
+    waiting = asyncio.create_task(alarm.wait())
+    clock.advance(5)
+    await anyio.wait_all_tasks_blocked()
+    assert not waiting.done()
+    alarm.ring()
+    await waiting
+
+
 def test_ringing_where_nobody_is_left_is_harmless() -> None:
     async def make() -> Alarm:
         return Alarm(FrozenClock())
