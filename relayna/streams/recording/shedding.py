@@ -7,6 +7,7 @@ is told that something was lost.
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from typing import Final
 
@@ -77,4 +78,6 @@ class Shedding:
                 event = self._unwritten.popleft()
             except IndexError:  # another thread was quicker
                 return
-            write_last_resort(event, _REASON, self._tenant)
+            # The log is the program's, and may raise: recording, which has counted this one, goes on.
+            with contextlib.suppress(Exception):
+                write_last_resort(event, _REASON, self._tenant)

@@ -12,10 +12,12 @@ from streams.recording_steps import CountedSignals, said
 
 from relayna.clock import SystemClock
 from relayna.events import TaskMessageAcked
+from relayna.streams import MemoryLog, Recorder
 from relayna.streams.keys import DEFAULT_TENANT
 from relayna.streams.recording.held import HeldEvent, hold
 from relayna.streams.recording.losses import Losses
 from relayna.streams.recording.shedding import Shedding
+from relayna.streams.sink import Durability
 
 pytestmark = pytest.mark.anyio
 
@@ -67,3 +69,24 @@ async def test_what_is_lost_while_another_loss_is_told_is_told_too(caplog: pytes
         other.join()
         beside.cancel_scope.cancel()
     assert len([one for one in caplog.records if one.levelno >= logging.WARNING]) == 2
+
+
+class FullLog(logging.Handler):
+    """Raises, as handlers of a program's own may."""
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        raise OSError("no space left")
+
+
+async def test_a_log_that_takes_no_line_does_not_end_recording() -> None:
+    logger = logging.getLogger("relayna.recorder")
+    logger.addHandler(handler := FullLog())
+    try:
+        async with Recorder(MemoryLog(), max_events=10) as recorder:
+            for seq in range(100):
+                recorder.record(said(TaskMessageAcked(), seq=seq))
+            assert await recorder.durable() is Durability.LOST
+            recorder.record(said(TaskMessageAcked(), seq=100))
+            assert await recorder.durable() is Durability.STORED
+    finally:
+        logger.removeHandler(handler)
