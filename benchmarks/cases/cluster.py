@@ -55,7 +55,7 @@ def _appending(bench: Bench, masters: Sequence[ClusterNode], live: int, total: i
     for _ in range(bench.rounds):
         raw.append(len(events) / anyio.run(send_raw, urls, bench.fresh_prefix(), events, encode_event))
         ours.append(len(events) / anyio.run(record_all, _url(masters), bench.fresh_prefix(), events))
-    name = f"{live:,} live tasks"
+    name = f"three masters, {live:,} live tasks"
     peer = f"{name}, raw commands"
     yield Figure(name=f"{name}, recorder", unit="events/s", samples=ours, target=APPEND_CLUSTER, beside=peer)
     yield Figure(name=peer, unit="events/s", samples=raw)

@@ -53,7 +53,7 @@ _STORE: Final = "into the store"
 
 def _run(bench: Bench) -> Iterator[Figure]:
     for name, (handler, messages) in _HANDLERS.items():
-        count = messages // 3 if bench.quick else messages
+        count = messages // 6 if bench.quick else messages
         yield from _measured(bench, name, handler, count)
 
 
