@@ -58,7 +58,7 @@ async def test_durable_leaves_the_log_half_of_its_budget_and_the_disk_the_rest(t
     async with spooled_recorder(log, tmp_path) as recorder:
         log.freeze()
         recorder.record(sampled(0))
-        assert await recorder.durable(budget_seconds=0.5) is Durability.SPOOLED
+        assert await recorder.durable(budget_seconds=4) is Durability.SPOOLED
         recorder.record(sampled(1))
         assert await recorder.durable(budget_seconds=30) is Durability.SPOOLED
         log.thaw()
